@@ -1,0 +1,1 @@
+"""The vault beside an XMPP server: public keys, messages for the absent and an archive, sealed at rest."""

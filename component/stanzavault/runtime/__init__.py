@@ -1,0 +1,1 @@
+"""The running service: stream, boundary, database, sealing, log, metrics."""
