@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Protocol
 from xml.etree.ElementTree import Element
 
@@ -15,6 +17,15 @@ class Sealer(Protocol):
     @property
     def key_id(self) -> int:
         """Number of the data key that seals now."""
+        ...
+
+    @property
+    def budget(self) -> int:
+        """How many more records the key may seal before more of its bound is reserved (`grant`)."""
+        ...
+
+    def grant(self, seals: int) -> None:
+        """Allow that many seals more, which the database has on record as reserved."""
         ...
 
     def seal(self, associated: bytes, content: bytes) -> bytes:
@@ -73,5 +84,53 @@ class Roster(Protocol):
         Raises:
             Forbidden: the server grants the vault no roster access; the text says so.
             ResourceConstraint: the server did not answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A key of an owner as the database holds it.
+
+    Attributes:
+        purpose: what the key is for, one of `KeyPurpose`.
+        version: counts the keys of one purpose, from 1.
+        master: fingerprint of the master key that wraps it, 8 bytes.
+        wrapped: the key, sealed under that master key and bound to owner, purpose and version.
+    """
+
+    purpose: int
+    version: int
+    master: bytes
+    wrapped: bytes = field(repr=False)
+
+
+class KeyPurpose(IntEnum):
+    """What a key of an owner is for."""
+
+    SEALING = 1
+    INDEX = 2
+
+
+class Keyring(Protocol):
+    """Holds the master key: finds owners, and makes, opens and rewraps their keys."""
+
+    def lookup(self, address: Address) -> bytes:
+        """16 bytes under which the owner with this bare address is found (deployment-wide blind index)."""
+        ...
+
+    def new_key(self, lookup: bytes, purpose: KeyPurpose, version: int) -> WrappedKey:
+        """A fresh random key for the owner found under `lookup`."""
+        ...
+
+    def rewrap(self, lookup: bytes, key: WrappedKey) -> WrappedKey:
+        """The same key under the present master key."""
+        ...
+
+    def open_owner(self, owner_id: int, address: Address, lookup: bytes, keys: Sequence[WrappedKey]) -> Owner:
+        """An owner with its keys opened.
+
+        Raises:
+            NotOpened: a key does not open: it was changed or moved, or its master key is not at hand.
         """
         ...

@@ -46,7 +46,7 @@ class Delegated:
 
     Attributes:
         namespace: the namespace of the payloads.
-        host_features: features that the server's host shows (nesting node `urn:xmpp:delegation:N::namespace`).
+        host_features: features that the server's host shows (node `urn:xmpp:delegation:N::namespace`).
         account_features: features that each account shows (`urn:xmpp:delegation:N:bare:namespace`).
     """
 
@@ -57,14 +57,14 @@ class Delegated:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All that one slice serves.
+    r"""All that one slice serves.
 
     Attributes:
         iqs: the IQs.
         nodes: nodes of service discovery.
         delegated: namespaces that a server may hand over.
         component_features: what the component's own address shows.
-        account_features: what `user\\40host@component` shows.
+        account_features: what `user\40host@component` shows.
         message: takes messages addressed by account, where the slice takes any.
         presence: takes presence sent to the component, where the slice wants it.
     """

@@ -1,0 +1,101 @@
+"""Finds and makes owners, and sees to it that no data key seals more than it may."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stanzavault.accounts import store
+from stanzavault.kernel.address import Address
+from stanzavault.kernel.errors import Forbidden
+from stanzavault.kernel.ports import KeyPurpose, Keyring, Owner
+
+MOST_SEALS = 2**32
+"""Seals of one data key: random 96-bit nonces stay apart up to there (NIST SP 800-38D, section 8.3)."""
+
+_RESERVED_AT_ONCE = 2**20
+_LEAST_BUDGET = 2**16  # more than the records of any one unit
+_MOST_REMEMBERED = 4096
+
+
+class Owners:
+    """The owners of this vault.
+
+    Opened keys of the owners met last are remembered, only of committed ones: see `remember` and `forget`.
+
+    Args:
+        keyring: makes and opens their keys.
+        hosts: the configured hosts; only their accounts become owners.
+    """
+
+    def __init__(self, keyring: Keyring, hosts: Collection[str]) -> None:
+        self._keyring = keyring
+        self._hosts = frozenset(hosts)
+        self._remembered: OrderedDict[Address, Owner] = OrderedDict()
+
+    async def find(self, connection: AsyncConnection, address: Address) -> Owner | None:
+        """The owner with this bare address.
+
+        Raises:
+            NotOpened: its keys do not open.
+        """
+        remembered = self._remembered.get(address)
+        if remembered is not None:
+            self._remembered.move_to_end(address)
+            return remembered
+        lookup = self._keyring.lookup(address)
+        found = await store.find(connection, lookup)
+        return self._keyring.open_owner(found.id, address, lookup, found.keys) if found else None
+
+    async def find_or_make(self, connection: AsyncConnection, address: Address, now: datetime) -> Owner:
+        """The owner with this bare address, able to seal all the records of one unit.
+
+        Raises:
+            Forbidden: the address is not of a configured host.
+            NotOpened: its keys do not open.
+        """
+        owner = await self.find(connection, address) or await self._make(connection, address, now)
+        if owner.sealer.budget < _LEAST_BUDGET:
+            owner = await self._reserve(connection, owner)
+        return owner
+
+    def remember(self, owner: Owner) -> None:
+        """Keep a committed owner's opened keys at hand."""
+        self._remembered[owner.address] = owner
+        self._remembered.move_to_end(owner.address)
+        if len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def forget(self, address: Address) -> None:
+        """Drop an owner's opened keys: it was erased, or a unit that changed them was undone."""
+        self._remembered.pop(address, None)
+
+    async def _make(self, connection: AsyncConnection, address: Address, now: datetime) -> Owner:
+        if address.domain not in self._hosts or not address.local:
+            raise Forbidden("Only accounts of the hosts that this vault serves can keep something in it.")
+        lookup = self._keyring.lookup(address)
+        keys = [self._keyring.new_key(lookup, purpose, 1) for purpose in KeyPurpose]
+        owner_id = await store.insert(connection, lookup, now, keys)
+        owner = self._keyring.open_owner(owner_id, address, lookup, keys)
+        owner = await self._reserve(connection, owner)
+        await store.insert_address(connection, owner)
+        return owner
+
+    async def _reserve(self, connection: AsyncConnection, owner: Owner) -> Owner:
+        if await store.reserve_seals(connection, owner, _RESERVED_AT_ONCE) > MOST_SEALS:
+            owner = await self._renew(connection, owner)
+            await store.reserve_seals(connection, owner, _RESERVED_AT_ONCE)
+        owner.sealer.grant(_RESERVED_AT_ONCE)
+        return owner
+
+    async def _renew(self, connection: AsyncConnection, owner: Owner) -> Owner:
+        lookup = self._keyring.lookup(owner.address)
+        key = self._keyring.new_key(lookup, KeyPurpose.SEALING, owner.sealer.key_id + 1)
+        await store.insert_key(connection, owner.id, key)
+        found = await store.find(connection, lookup)
+        if found is None:
+            raise LookupError("an owner vanished within a transaction")
+        return self._keyring.open_owner(owner.id, owner.address, lookup, found.keys)

@@ -1,0 +1,83 @@
+"""The vault's inside without a server: a database over a temporary file, with real sealing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from stanzavault.accounts import vault
+from stanzavault.accounts.owners import Owners
+from stanzavault.runtime.database import GroupedDatabase
+from stanzavault.runtime.engines import database_url, writing_engine
+from stanzavault.runtime.schema import every_table
+from stanzavault.runtime.sealing import MasterKey, MasterKeys, VaultKeyring, new_index_key, open_index_key
+
+HOST = "example.org"
+
+
+class HandClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: datetime = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, step: timedelta) -> None:
+        self.now += step
+
+
+@dataclass(slots=True)
+class Inside:
+    """A database with its parts."""
+
+    database: GroupedDatabase
+    owners: Owners
+    clock: HandClock
+    masters: MasterKeys
+    url: URL
+
+
+async def make_tables(url: URL, masters: MasterKeys, now: datetime) -> None:
+    """Create every table and a new vault."""
+    engine = writing_engine(url, 1)
+    async with engine.begin() as connection:
+        await connection.run_sync(every_table().create_all)
+        await vault.create(connection, vault.VaultRow(*new_index_key(masters)), now)
+    await engine.dispose()
+
+
+async def open_owners(url: URL, masters: MasterKeys, hosts: tuple[str, ...] = (HOST,)) -> Owners:
+    """The owners of an existing vault."""
+    engine = writing_engine(url, 1)
+    async with engine.begin() as connection:
+        row = await vault.load(connection)
+    await engine.dispose()
+    assert row is not None
+    return Owners(VaultKeyring(masters, open_index_key(masters, row.master, row.index_key)), hosts)
+
+
+@asynccontextmanager
+async def inside(
+    url: str | Path, *, hosts: tuple[str, ...] = (HOST,), key: Callable[[], str] | None = None
+) -> AsyncIterator[Inside]:
+    """A fresh vault at a database URL, or in a file named vault.db of a folder; closed at the end."""
+    text = f"sqlite:///{url / 'vault.db'}" if isinstance(url, Path) else url
+    parsed = database_url(text)
+    line = MasterKey.new().text()
+    masters = MasterKeys(key or (lambda: line))
+    clock = HandClock()
+    await make_tables(parsed, masters, clock.now)
+    owners = await open_owners(parsed, masters, hosts)
+    database = GroupedDatabase(parsed, owners, clock, connections=4)
+    database.start()
+    try:
+        yield Inside(database, owners, clock, masters, parsed)
+    finally:
+        await database.close()
