@@ -1,0 +1,67 @@
+"""What holds for every test: none is skipped, slow ones wait to be asked for, failures show logs."""
+
+from collections.abc import Generator
+
+import pytest
+
+from support import process
+
+_MARKS = pytest.StashKey[dict[int, int]]()
+
+_ON_REQUEST = {
+    "long": "full sizes, behind `make long`",
+    "chaos": "kills and cuts at random for minutes, behind `make chaos`",
+    "bench": "measures instead of checking, behind `make bench`",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest the marks of tests that run on request only."""
+    for mark, meaning in _ON_REQUEST.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs on request only, unless `-m` asks for it."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in _ON_REQUEST)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Remember how much each server had written before the test."""
+    item.stash[_MARKS] = {child.pid: child.line_count for child in process.started()}
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure, and attach to a failure what the servers wrote meanwhile."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which counts as a failure here: {report.longrepr}"
+    if report.failed:
+        for child in process.started():
+            written = child.log_since(item.stash[_MARKS].get(child.pid, 0))
+            if written:
+                report.sections.append((f"{child.name} ({child.pid}) during this test", written))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a module that skips itself into a failure."""
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which counts as a failure here: {report.longrepr}"
+    return report

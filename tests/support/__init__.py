@@ -1,0 +1,1 @@
+"""What the tests need around them: real servers, clients, a scripted server side, the vault as a process."""
