@@ -1,0 +1,51 @@
+# Everything that a clone needs. `make demo` and `make test` do their own set-up.
+
+PY := .venv/bin/python
+SUPPORT := tests/support tests/conftest.py tests/live/conftest.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit long chaos bench venv servers prosody clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: venv prosody ## play the main job beside a private Prosody (ONCE=1: end by itself)
+	@ONCE=$(ONCE) $(PY) deploy/demo/play.py
+
+test: venv servers check ## check, then every test beside real servers
+	@$(PY) -m pytest
+
+check: venv ## style, types and the direction of imports
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@MYPYPATH=tests:component .venv/bin/mypy --explicit-package-bases $(SUPPORT)
+	@.venv/bin/lint-imports
+
+unit: venv ## the tests that need no server: seconds
+	@$(PY) -m pytest tests/unit
+
+long: venv servers ## the full sizes of what `make test` does in small
+	@$(PY) -m pytest -m long
+
+chaos: venv servers ## kill and cut at random, and count what is left
+	@$(PY) -m pytest -m chaos
+
+bench: venv servers ## measure
+	@$(PY) -m pytest -m bench --capture=no
+
+venv: .venv/installed ## make .venv and install the project into it
+	@:
+
+.venv/installed: pyproject.toml constraints.txt
+	@deploy/make-venv
+
+servers: ## install Prosody, ejabberd and PostgreSQL from Debian's packages; starts none
+	@deploy/install-servers all
+
+prosody:
+	@deploy/install-servers prosody
+
+clean: ## remove .venv and every cache
+	@rm -rf .venv .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
