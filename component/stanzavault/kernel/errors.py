@@ -4,6 +4,7 @@ StanzaError                     answered to the peer as <error/> (RFC 6120, sect
  ├── BadRequest                 modify  the request is not of its schema
  ├── JidMalformed               modify  an address in it is not an address
  ├── Forbidden                  auth    the principal may not do this
+ ├── NotAuthorized              auth    the principal needs something first, such as a presence subscription
  ├── NotAllowed                 cancel  nobody may do this
  ├── ItemNotFound               cancel  what it names is not there
  ├── Conflict                   cancel  it is there already
@@ -21,6 +22,7 @@ NotOpened                       a sealed record does not open: never served, rep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 ErrorType = Literal["auth", "cancel", "continue", "modify", "wait"]
@@ -32,15 +34,23 @@ class StanzaError(Exception):
     Args:
         text: one sentence that tells the sender what to do better.
         application: namespace and name of an application-specific condition, if the specification has one.
+        attributes: of the application-specific condition, such as the feature that is not served.
     """
 
     condition: ClassVar[str] = "undefined-condition"
     type: ClassVar[ErrorType] = "cancel"
 
-    def __init__(self, text: str, *, application: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        application: tuple[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(text)
         self.text = text
         self.application = application
+        self.attributes = dict(attributes or {})
 
 
 class BadRequest(StanzaError):
@@ -61,6 +71,13 @@ class Forbidden(StanzaError):
     """The principal may not do this."""
 
     condition = "forbidden"
+    type = "auth"
+
+
+class NotAuthorized(StanzaError):
+    """The principal needs something first, such as a subscription to a presence."""
+
+    condition = "not-authorized"
     type = "auth"
 
 

@@ -19,7 +19,7 @@ def error_element(error: StanzaError, namespace: str) -> Element:
     )
     answer.append(text)
     if error.application is not None:
-        answer.append(element(qualified(*error.application)))
+        answer.append(element(qualified(*error.application), {**error.attributes}))
     return answer
 
 
