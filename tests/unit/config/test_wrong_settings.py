@@ -1,0 +1,97 @@
+"""Unknown keys and wrong types are errors that name the key, the line and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stanzavault.config import ConfigurationError, load_settings
+from stanzavault.kernel.errors import OperatorError
+
+CASES = yaml.safe_load((Path(__file__).parents[2] / "data/config/wrong.yaml").read_text())
+NOT_TO_BE_COMPLETED = ("expected sections", "is not YAML")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])
+def test_an_error_names_the_key_the_line_and_what_was_expected(case: dict[str, Any], file, write) -> None:
+    if case["says"] in NOT_TO_BE_COMPLETED:
+        file.write_text(case["file"])
+    else:
+        write(case["file"])
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file, {})
+    (problem,) = caught.value.problems
+    assert ".".join(problem.key) == case["key"]
+    assert (problem.source.place, problem.source.line) == (str(file), case["line"])
+    assert case["says"] in problem.text
+    assert str(problem) in caught.value.message
+    assert caught.value.help
+
+
+def test_all_errors_are_told_at_once_in_the_order_of_the_file(load) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(
+            "admins: [x]\nlog:\n  level: loud\n  level: info\nkeys: {rsa_bits: 1024}\n"
+            "component: {jid: vault.example.org}\n",
+            STANZAVAULT_METRICS__LISTEN="9465",
+        )
+    assert [(problem.source.line, ".".join(problem.key)) for problem in caught.value.problems] == [
+        (1, "admins.0"),
+        (3, "log.level"),
+        (4, "log.level"),
+        (5, "keys.rsa_bits"),
+        (6, "component.secret"),
+        (0, "metrics.listen"),
+    ]
+
+
+def test_an_empty_file_is_told_all_that_is_missing(file: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file, {})
+    assert {".".join(problem.key) for problem in caught.value.problems} == {
+        "component.jid", "component.secret", "server.hosts", "sealing.master_key_file",
+    }  # fmt: skip
+
+
+def test_a_file_that_is_not_there_is_told_with_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError) as caught:
+        load_settings(tmp_path / "nowhere.yaml", {})
+    assert "No such file" in caught.value.message
+    assert "stanzavault init" in caught.value.help
+
+
+def test_a_file_in_another_encoding_is_told(file: Path) -> None:
+    file.write_bytes("admins: [müller@example.org]".encode("latin-1"))
+    with pytest.raises(OperatorError, match="UTF-8"):
+        load_settings(file, {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secret: 8675309",
+        "secret: [hunter2]",
+        "secret: {hunter2: hunter3}",
+        "secret: *hunter2",
+        "secret: !hunter2 x",
+        "secret: !!int hunter2",
+        'secret: "hunter2',
+        "secret: @hunter2",
+        "secret: %hunter2",
+        "secret: |hunter2",
+        "secret: hunter2: x",
+        "secret: &hunter2 5",
+        "secret: 'x'\n  hunter2",
+        "secretx: hunter2",
+    ],
+)
+def test_an_error_never_quotes_a_secret(line: str, file: Path) -> None:
+    file.write_text(f"component:\n  jid: vault.example.org\n  {line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file, {})
+    told = f"{caught.value!r} {caught.value} {caught.value.problems!r} {caught.value.__cause__!r}"
+    assert "hunter" not in told
+    assert "8675309" not in told
