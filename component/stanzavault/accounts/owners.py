@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stanzavault.accounts import store
+from stanzavault.accounts import store, vault
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import Forbidden
 from stanzavault.kernel.ports import KeyPurpose, Keyring, Owner
@@ -76,6 +76,7 @@ class Owners:
     async def _make(self, connection: AsyncConnection, address: Address, now: datetime) -> Owner:
         if address.domain not in self._hosts or not address.local:
             raise Forbidden("Only accounts of the hosts that this vault serves can keep something in it.")
+        await self._follow_rotation(connection)
         lookup = self._keyring.lookup(address)
         keys = [self._keyring.new_key(lookup, purpose, 1) for purpose in KeyPurpose]
         owner_id = await store.insert(connection, lookup, now, keys)
@@ -92,6 +93,7 @@ class Owners:
         return owner
 
     async def _renew(self, connection: AsyncConnection, owner: Owner) -> Owner:
+        await self._follow_rotation(connection)
         lookup = self._keyring.lookup(owner.address)
         key = self._keyring.new_key(lookup, KeyPurpose.SEALING, owner.sealer.key_id + 1)
         await store.insert_key(connection, owner.id, key)
@@ -99,3 +101,10 @@ class Owners:
         if found is None:
             raise LookupError("an owner vanished within a transaction")
         return self._keyring.open_owner(owner.id, owner.address, lookup, found.keys)
+
+    async def _follow_rotation(self, connection: AsyncConnection) -> None:
+        """See to it that no key is wrapped under a master key that a rotation has left behind."""
+        row = await vault.hold(connection)
+        if row is None:
+            raise LookupError("the database lost its vault")
+        self._keyring.follow(row.master)

@@ -53,6 +53,13 @@ async def load(connection: AsyncConnection) -> VaultRow | None:
     return VaultRow(row.master, row.index_key) if row else None
 
 
+async def hold(connection: AsyncConnection) -> VaultRow | None:
+    """The vault of this database, kept from being rotated until the transaction ends."""
+    held = select(vault.c.master, vault.c.index_key).with_for_update(read=True)
+    row = (await connection.execute(held)).one_or_none()
+    return VaultRow(row.master, row.index_key) if row else None
+
+
 async def create(connection: AsyncConnection, row: VaultRow, now: datetime) -> None:
     """Make this database a vault."""
     await connection.execute(
@@ -70,14 +77,14 @@ async def count_accounts(connection: AsyncConnection) -> int:
     return (await connection.execute(select(func.count()).select_from(account))).scalar_one()
 
 
-async def keys_not_under(
+async def keys_under(
     connection: AsyncConnection, master: bytes, most: int
 ) -> list[tuple[int, bytes, WrappedKey]]:
-    """Up to `most` keys that another master key wraps: owner id, owner's lookup, key."""
+    """Up to `most` keys that a master key wraps: owner id, owner's lookup, key."""
     rows = await connection.execute(
         select(account.c.id, account.c.lookup, owner_key)
         .join_from(owner_key, account)
-        .where(owner_key.c.master != master)
+        .where(owner_key.c.master == master)
         .limit(most)
     )
     return [

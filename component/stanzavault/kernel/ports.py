@@ -119,6 +119,14 @@ class Keyring(Protocol):
         """16 bytes under which the owner with this bare address is found (deployment-wide blind index)."""
         ...
 
+    def follow(self, master: bytes) -> None:
+        """Wrap under the master key with this fingerprint from now on: it was rotated.
+
+        Raises:
+            NotOpened: that master key is not at hand.
+        """
+        ...
+
     def new_key(self, lookup: bytes, purpose: KeyPurpose, version: int) -> WrappedKey:
         """A fresh random key for the owner found under `lookup`."""
         ...

@@ -103,9 +103,16 @@ class MasterKeys:
         """Fingerprints of the keys at hand, hexadecimal, the current one first."""
         return [fingerprint.hex() for fingerprint in self._ciphers]
 
-    def reload(self) -> None:
-        """Read the master keys again."""
-        self._load()
+    def follow(self, master: bytes) -> None:
+        """Read the master keys again if another one is current by now.
+
+        Raises:
+            NotOpened: the master key with this fingerprint is not the current one.
+        """
+        if self.current.fingerprint != master:
+            self._load()
+        if self.current.fingerprint != master:
+            raise NotOpened(f"the current master key is not {master.hex()}")
 
     def wrap(self, associated: bytes, key: bytes) -> tuple[bytes, bytes]:
         """Seal a key under the current master key: its fingerprint, and the sealed key."""
@@ -136,6 +143,10 @@ class VaultKeyring:
     def lookup(self, address: Address) -> bytes:
         """See `Keyring.lookup`."""
         return _blind(self._index_key, b"owner", str(address.bare))
+
+    def follow(self, master: bytes) -> None:
+        """See `Keyring.follow`."""
+        self._masters.follow(master)
 
     def new_key(self, lookup: bytes, purpose: KeyPurpose, version: int) -> WrappedKey:
         """See `Keyring.new_key`."""

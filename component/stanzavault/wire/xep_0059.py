@@ -45,6 +45,43 @@ def parse(container: Element, most: int) -> PageRequest:
     return PageRequest(min(asked, most), texts.get("after") or None, texts.get("before"), index)
 
 
+def render_request(asked: PageRequest) -> Element:
+    """The `<set/>` that asks for a page."""
+    request = element(SET)
+    add(request, "max", text=str(asked.most))
+    if asked.after is not None:
+        add(request, "after", text=asked.after)
+    if asked.before is not None:
+        add(request, "before", text=asked.before)
+    if asked.index is not None:
+        add(request, "index", text=str(asked.index))
+    return request
+
+
+def parse_page(container: Element) -> Page[Any]:
+    """What the `<set/>` in an answer tells of the page, which is given without entries.
+
+    `complete` is false: only the protocol that uses result sets may tell it.
+
+    Raises:
+        BadRequest: the `<set/>` is not of its schema.
+    """
+    told = only_child(container, SET)
+    if told is None:
+        return Page((), complete=False)
+    found = {name: only_child(told, qualified(NAMESPACE, name)) for name in ("first", "last", "count")}
+    texts = {name: character_data(child) for name, child in found.items() if child is not None}
+    place = found["first"].get("index") if found["first"] is not None else None
+    return Page(
+        (),
+        first=texts.get("first"),
+        last=texts.get("last"),
+        index=None if place is None else integer(place, "'index'"),
+        count=integer(texts["count"], "<count/>") if "count" in texts else None,
+        complete=False,
+    )
+
+
 def render(page: Page[Any]) -> Element:
     """The `<set/>` that describes a page (section 2)."""
     answer = element(SET)

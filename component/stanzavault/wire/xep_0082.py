@@ -10,6 +10,7 @@ from stanzavault.kernel.errors import BadRequest
 _DATE_TIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:(Z)|([+-])(\d{2}):(\d{2}))", re.ASCII
 )
+_FINEST = 6
 _LEGACY = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2}):(\d{2}):(\d{2})", re.ASCII)
 
 
@@ -38,8 +39,32 @@ def parse(text: str, what: str = "A time") -> datetime:
         raise BadRequest(f"{what} names no day and time of the years 0001 to 9999.") from error
 
 
-def render(instant: datetime) -> str:
-    """An instant in UTC, with as many digits of the second as it has.
+def parse_bound(text: str, what: str = "A time") -> datetime:
+    """Read a DateTime that bounds a range; one in the year 0000 stands for the beginning of time.
+
+    XEP-0136 writes such a bound in an example, though no calendar here has that year.
+
+    Raises:
+        BadRequest: it is no DateTime; `what` names it in the text.
+    """
+    if text.strip().startswith("0000-"):
+        parse(text.strip().replace("0000", "0004", 1), what)  # a leap year, as the year 0000 is
+        return datetime.min.replace(tzinfo=UTC)
+    return parse(text, what)
+
+
+def fraction_digits(text: str) -> int:
+    """How many digits of the second a DateTime has that `parse` reads, microseconds being the finest."""
+    match = _DATE_TIME.fullmatch(text.strip())
+    return min(len(match[7] or ""), _FINEST) if match else 0
+
+
+def render(instant: datetime, digits: int | None = None) -> str:
+    """An instant in UTC.
+
+    Args:
+        instant: what is written, to the microsecond at most.
+        digits: how many digits of the second, at most 6; as many as it has where None.
 
     Raises:
         ValueError: the instant is naive.
@@ -47,5 +72,6 @@ def render(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     moment = instant.astimezone(UTC)
-    fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
+    fraction = f".{moment.microsecond:06d}"
+    fraction = (fraction.rstrip("0") if digits is None else fraction[: digits + 1]).rstrip(".")
     return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{fraction}Z"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element
@@ -11,6 +12,9 @@ from stanzavault.kernel.errors import BadRequest
 
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ESCAPED = "&<>\"\r\n\t"
+_LONGEST_ESCAPE = len("&quot;") - 1
 
 
 def qualified(namespace: str, name: str) -> str:
@@ -46,7 +50,7 @@ def add(
 def serialize(tree: Element) -> bytes:
     """An element as UTF-8, with a namespace declaration of its own."""
     text: bytes = ET.tostring(tree, encoding="utf-8", xml_declaration=False)
-    return text
+    return text.replace(b"\r", b"&#13;")  # ElementTree leaves it in text, and a reader makes it a line feed
 
 
 def parse(text: bytes | str) -> Element:
@@ -115,7 +119,7 @@ def only_known(tree: Element, *, attributes: Iterable[str] = (), children: Itera
         BadRequest: the element has another one.
     """
     name = split(tree.tag)[1]
-    for unknown in tree.keys() - set(attributes):
+    for unknown in sorted(set(tree.keys()) - set(attributes)):
         raise BadRequest(f"<{name}/> has no attribute '{split(unknown)[1]}'.")
     known = set(children)
     for child in tree:
@@ -154,3 +158,41 @@ def texts(tree: Element) -> Iterator[str]:
             yield node.text
         if node.tail:
             yield node.tail
+
+
+def only_characters(tree: Element) -> None:
+    """Refuse what XML can't carry, such as NUL and lone surrogates: it could be stored and never sent.
+
+    Raises:
+        BadRequest: such a character stands in the element or in one within.
+    """
+    if any(_NOT_XML.search(text) for text in texts(tree)):
+        raise BadRequest("The request has a character that XML does not allow.")
+
+
+def written_size(tree: Element, inherited: str) -> int:
+    """Bytes of an element as it goes out, at most.
+
+    Namespaces are declared anew wherever they change, so that this may be many times what `serialize` gives.
+
+    Args:
+        tree: what is measured.
+        inherited: the namespace of the element that it will stand in.
+    """
+    namespace, name = split(tree.tag)
+    size = 2 * len(name.encode()) + len("<></>")
+    if namespace != inherited:
+        size += len(' xmlns=""') + _escaped_size(namespace)
+    for key, value in tree.items():
+        key_namespace, key_name = split(key)
+        size += len(' =""') + len(key_name.encode()) + _escaped_size(value)
+        if key_namespace:
+            size += len(' xmlns:a00000="" a00000:') + _escaped_size(key_namespace)
+    size += _escaped_size(tree.text or "")
+    for child in tree:
+        size += written_size(child, namespace) + _escaped_size(child.tail or "")
+    return size
+
+
+def _escaped_size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass")) + _LONGEST_ESCAPE * sum(map(text.count, _ESCAPED))
