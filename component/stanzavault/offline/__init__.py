@@ -1,1 +1,1 @@
-"""Messages that wait for an absent account (XEP-0160, XEP-0013)."""
+"""Messages for the absent: kept, delivered, fetched (XEP-0160, XEP-0013)."""

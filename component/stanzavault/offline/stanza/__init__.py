@@ -1,0 +1,1 @@
+"""XML of messages for the absent, one file per specification."""
