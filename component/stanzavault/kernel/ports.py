@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 from xml.etree.ElementTree import Element
@@ -66,7 +67,7 @@ class Post(Protocol):
         """Send a stanza of namespace `jabber:component:accept`; it has its `to`, its `from` and its id."""
         ...
 
-    async def request(self, iq: Element, within: float) -> Element:
+    async def request(self, iq: Element, within: float, /) -> Element:
         """Send an IQ and wait for its answer, of either type "result" or "error".
 
         Raises:
@@ -85,6 +86,35 @@ class Roster(Protocol):
             Forbidden: the server grants the vault no roster access; the text says so.
             ResourceConstraint: the server did not answer.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """An RSA key that an account publishes (XEP-0189): valid now, and not revoked.
+
+    Attributes:
+        modulus: of the key.
+        exponent: of the key.
+        fingerprint: Base64 of SHA-256, as XEP-0189 defines it: the key's name in what is sealed to it.
+        begin: from when on it is valid.
+        end: until when.
+        attested: whether somebody vouches for it with a signature that the vault verified.
+    """
+
+    modulus: int
+    exponent: int
+    fingerprint: str
+    begin: datetime
+    end: datetime
+    attested: bool
+
+
+class PublicKeys(Protocol):
+    """Knows which keys accounts publish."""
+
+    async def valid_keys(self, account: Address) -> Sequence[PublishedKey]:
+        """Keys of an account that are valid now and not revoked, the last published first."""
         ...
 
 

@@ -35,6 +35,10 @@ _log = logging.getLogger("stanzavault.database")
 
 _LANES = 4
 _MOST_IN_GROUP = 128
+_SIZE = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
 
 
 class OwnerSource(Protocol):
@@ -163,6 +167,14 @@ class GroupedDatabase:
         except (SQLAlchemyError, OSError):
             return False
         return True
+
+    async def bytes_stored(self) -> int | None:
+        """Bytes that the database takes on its disk; None while it can't tell."""
+        try:
+            async with self._reading.connect() as connection:
+                return (await connection.execute(text(_SIZE[connection.dialect.name]))).scalar_one()
+        except (SQLAlchemyError, OSError):
+            return None
 
     async def read(self, account: Address, work: Work[Result]) -> Result:
         """See `Database.read`."""

@@ -84,6 +84,11 @@ class Metrics:
         self._stanzas.labels(kind, "failed" if failed else "served").inc()
         self._seconds.labels(kind).observe(seconds)
 
+    def settled(self, kind: str, outcome: str, seconds: float) -> None:
+        """The boundary is done with a stanza, so many seconds after taking it."""
+        self._stanzas.labels(kind, outcome).inc()
+        self._seconds.labels(kind).observe(seconds)
+
     def record_not_opened(self, table: str) -> None:
         """A sealed record of a table failed to open."""
         self._not_opened.labels(table).inc()
