@@ -11,7 +11,8 @@ from xml.etree.ElementTree import Element
 from stanzavault.kernel.request import Request, Way
 from stanzavault.kernel.routing import Delegated, DiscoNode, IqRoute, Routes
 from stanzavault.runtime.boundary import Addressing, Boundary, Pace, Privileges, Terms
-from stanzavault.wire.xml import add, element, qualified
+from stanzavault.runtime.stream import to_wire
+from stanzavault.wire.xml import element, qualified
 
 COMPONENT = "jabber:component:accept"
 ECHO = "urn:example:echo"
@@ -99,8 +100,8 @@ class Desk:
             )
         ]
 
-    def correlate(self, id: str) -> AbstractContextManager[None]:
-        self.correlated.append(id)
+    def correlate(self, request_id: str) -> AbstractContextManager[None]:
+        self.correlated.append(request_id)
         return nullcontext()
 
     def settled(self, kind: str, outcome: str, seconds: float) -> None:
@@ -112,6 +113,7 @@ class Desk:
     async def send(self, stanza: Element) -> None:
         if self.refuse_to_send:
             raise self.refuse_to_send.pop(0)
+        to_wire(stanza)  # as the stream does, which raises ValueError for what is no XML
         self.sent.append(stanza)
 
     async def request(self, iq: Element, within: float) -> Element:
@@ -128,8 +130,14 @@ class Desk:
         assert len(answers) <= 1
         return answers[0] if answers else None
 
-    async def ask(self, payload: str, *, to: str = "vault.example.org", sender: str = "juliet@example.org/balcony",
-                  type_: str = "get") -> Element:  # fmt: skip
+    async def ask(
+        self,
+        payload: str,
+        *,
+        to: str = "vault.example.org",
+        sender: str = "juliet@example.org/balcony",
+        type_: str = "get",
+    ) -> Element:
         """The answer to an IQ."""
         iq = element(qualified(COMPONENT, "iq"), {"type": type_, "id": "1", "from": sender, "to": to})
         iq.append(ET.fromstring(payload))
@@ -137,14 +145,22 @@ class Desk:
         assert answer is not None
         return answer
 
-    async def hand_over(self, payload: str, *, to: str | None = None, sender: str = "juliet@example.org/balcony",
-                        server: str = "example.org", version: int = 2) -> Element:  # fmt: skip
+    async def hand_over(
+        self,
+        payload: str,
+        *,
+        to: str | None = None,
+        sender: str = "juliet@example.org/balcony",
+        server: str = "example.org",
+        version: int = 2,
+    ) -> Element:
         """The outer answer to an IQ that a server hands over."""
         inner = element("{jabber:client}iq", {"type": "get", "id": "inner", "from": sender, "to": to})
         inner.append(ET.fromstring(payload))
         delegation = element(f"{{urn:xmpp:delegation:{version}}}delegation")
-        add(delegation, "forwarded").tag = "{urn:xmpp:forward:0}forwarded"
-        delegation[0].append(inner)
+        forwarded = element("{urn:xmpp:forward:0}forwarded")
+        forwarded.append(inner)
+        delegation.append(forwarded)
         outer = element(
             qualified(COMPONENT, "iq"),
             {"type": "set", "id": "outer", "from": server, "to": "vault.example.org"},

@@ -12,6 +12,7 @@ from stanzavault.kernel.request import Principal
 
 _BUCKETS = 16_384
 _ACCOUNTS_OF_A_DOMAIN = 10
+_ROUNDING = 1e-3  # of a token: sums of floats must not cost a whole one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class TokenBuckets:
 
     def __init__(self, pace: Pace, now: Callable[[], float], most: int = _BUCKETS) -> None:
         self._interval = 1 / pace.per_second
-        self._ahead = (pace.burst - 1) * self._interval
+        self._ahead = (pace.burst - 1 + _ROUNDING) * self._interval
         self._now = now
         self._most = most
         self._full_at: OrderedDict[str, float] = OrderedDict()

@@ -1,4 +1,4 @@
-"""Discovery (XEP-0030), version (0092), ping (0199) and what servers nest in theirs (XEP-0355, section 7.2)."""
+"""Discovery (XEP-0030), version (0092), ping (0199) and what servers nest in theirs (0355, section 7.2)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ async def test_the_component_tells_what_it_is_and_serves(desk: Desk) -> None:
     (query,) = await desk.ask(f"<query xmlns='{INFO}'/>")
     assert identities(query) == [("component", "archive", "Stanzavault")]
     assert features(query) == [
-        *OWN, "jabber:iq:version", "urn:example:echo", "urn:example:of-the-component", "urn:xmpp:delegation:1",
-        "urn:xmpp:delegation:2", "urn:xmpp:ping",
+        *OWN, "jabber:iq:version", "urn:example:echo", "urn:example:of-the-component",
+        "urn:xmpp:delegation:1", "urn:xmpp:delegation:2", "urn:xmpp:ping",
     ]  # fmt: skip
 
 
@@ -67,7 +67,9 @@ async def test_a_node_is_served_by_its_slice(desk: Desk, namespace: str) -> None
 
 @pytest.mark.parametrize("namespace", [INFO, ITEMS])
 @pytest.mark.parametrize("version", [1, 2])
-async def test_a_node_is_served_where_the_server_hands_it_over(desk: Desk, namespace: str, version: int) -> None:
+async def test_a_node_is_served_where_the_server_hands_it_over(
+    desk: Desk, namespace: str, version: int
+) -> None:
     """Prosody hands over the nodes of XEP-0013 so, where it is told to."""
     answer = await desk.hand_over(f"<query xmlns='{namespace}' node='urn:example:node'/>", version=version)
     (query,) = inside(answer)
@@ -81,7 +83,9 @@ async def test_items_handed_over_without_a_node_are_those_of_the_account(desk: D
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize(("separator", "nested"), [("::", "urn:example:echo#host"), (":bare:", "urn:example:echo#account")])
+@pytest.mark.parametrize(
+    ("separator", "nested"), [("::", "urn:example:echo#host"), (":bare:", "urn:example:echo#account")]
+)
 async def test_servers_learn_what_to_nest(desk: Desk, version: int, separator: str, nested: str) -> None:
     node = f"urn:xmpp:delegation:{version}{separator}urn:example:echo"
     answer = await desk.ask(f"<query xmlns='{INFO}' node='{node}'/>", sender="example.org")

@@ -1,4 +1,4 @@
-"""Bad input gets a precise error, and is served to nobody: the cases stand in tests/data/boundary/refused.xml."""
+"""Bad input gets a precise error and serves nobody: the cases are tests/data/boundary/refused.xml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _CASES = {case.get("name", ""): case for case in ET.parse(_FILE).getroot()}
 
 
 @pytest.mark.parametrize("case", _CASES.values(), ids=list(_CASES))
-async def test_a_stanza_is_refused_with_the_right_condition_and_nothing_is_served(case: Element, desk: Desk) -> None:
+async def test_a_stanza_is_refused_with_the_right_condition_and_nothing_is_served(
+    case: Element, desk: Desk
+) -> None:
     stanza = case[0]
 
     answer = await desk.hand(stanza)

@@ -35,16 +35,23 @@ async def test_by_account_ones_own_account_may_be_meant(desk: Desk) -> None:
 
 
 async def test_an_account_with_escapes_in_its_name_is_meant_too(desk: Desk) -> None:
-    # d'artagnan@example.org is d\27artagnan@example.org as an address, whose backslash is escaped in its turn.
+    # d'artagnan's address is d\27artagnan@example.org, whose backslash is escaped in its turn.
     await desk.ask(ECHO, to="d\\5c27artagnan\\40example.org@vault.example.org")
     assert desk.asked[0].account == Address("d\\27artagnan", "example.org")
 
 
-@pytest.mark.parametrize("to", [None, "juliet@example.org", "example.org"], ids=["nobody", "itself", "the host"])
+@pytest.mark.parametrize(
+    "to", [None, "juliet@example.org", "example.org"], ids=["nobody", "itself", "the host"]
+)
 @pytest.mark.parametrize("version", [1, 2])
 async def test_handed_over_an_account_acts_on_itself(desk: Desk, to: str | None, version: int) -> None:
     answer = await desk.hand_over(ECHO, to=to, version=version)
-    assert answer.attrib == {"type": "result", "id": "outer", "from": "vault.example.org", "to": "example.org"}
+    assert answer.attrib == {
+        "type": "result",
+        "id": "outer",
+        "from": "vault.example.org",
+        "to": "example.org",
+    }
     assert answer[0].tag == f"{{urn:xmpp:delegation:{version}}}delegation"
     inner = inside(answer)
     assert inner.tag == "{jabber:client}iq"
@@ -86,15 +93,17 @@ async def test_only_accounts_of_configured_hosts_are_local(desk: Desk, sender: s
 
 
 async def test_a_remote_address_reaches_an_account_that_publishes_to_it(desk: Desk) -> None:
-    answer = await desk.ask(ECHO, to="juliet\\40example.org@vault.example.org", sender="romeo@montague.example/x")
+    answer = await desk.ask(
+        ECHO, to="juliet\\40example.org@vault.example.org", sender="romeo@montague.example/x"
+    )
     assert answer[0].get("own") == "False"
     assert answer[0].get("principal") == "romeo@montague.example/x"
 
 
 async def test_a_message_is_left_for_an_account_and_is_not_answered(desk: Desk) -> None:
     answer = await desk.hand(
-        f"<message xmlns='{COMPONENT}' type='chat' from='{JULIET}' to='romeo\\40example.org@vault.example.org'>"
-        "<body>hail</body></message>"
+        f"<message xmlns='{COMPONENT}' type='chat' from='{JULIET}'"
+        " to='romeo\\40example.org@vault.example.org'><body>hail</body></message>"
     )
     assert answer is None
     (request,) = desk.asked
