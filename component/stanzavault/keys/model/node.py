@@ -58,13 +58,11 @@ class About:
     Attributes:
         key: Base64 of the SubjectPublicKeyInfo, "" where it is about none.
         fingerprint: hexadecimal digits of the fingerprint, where the item publishes a key.
-        begin: when that key begins to be valid.
-        end: when it ceases to be valid: from then on only the history shows it.
+        end: when that key ceases to be valid: from then on only the history shows it.
     """
 
     key: str = ""
     fingerprint: str = ""
-    begin: datetime | None = None
     end: datetime | None = None
 
 
@@ -99,15 +97,13 @@ class Change:
         account: whose node it is.
         node: the node as it is from now on.
         event: the child of `<event/>`.
-        subscribers: who subscribed.
-        is_for_subscribers: whether they are told, or the owner's resources alone.
+        subscribers: who is told besides the owner's resources.
     """
 
     account: Address
     node: Node
     event: Element = field(repr=False)
     subscribers: Sequence[Address] = ()
-    is_for_subscribers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +116,9 @@ class Policy:
         item_bytes: of one item.
         most_bytes: of all items of an account, past ones included.
         most_items: their number.
-        most_members: of one whitelist.
+        whitelist_length: of all addresses of one whitelist together, in characters.
         most_subscribers: of one node.
+        most_of_account: subscriptions to one node of one bare address and its resources.
     """
 
     least_bits: int = 2048
@@ -129,5 +126,6 @@ class Policy:
     item_bytes: int = 32 * 1024
     most_bytes: int = 4 * 1024 * 1024
     most_items: int = 1000
-    most_members: int = 500
+    whitelist_length: int = 20_000
     most_subscribers: int = 500
+    most_of_account: int = 10

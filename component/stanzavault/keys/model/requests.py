@@ -58,12 +58,16 @@ class Unsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Retrieve items (section 6.5): those with `item_ids`, the newest `newest`, or a page."""
+    """Retrieve items (section 6.5): those with `item_ids`, the newest `newest`, or a page.
+
+    `is_paged` says that a page was asked for, and not only what there is.
+    """
 
     node: str
     page: PageRequest
     item_ids: Sequence[str] = ()
     newest: int | None = None
+    is_paged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

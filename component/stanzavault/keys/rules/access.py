@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import NotAllowed, NotAuthorized
+from stanzavault.keys.model.conditions import condition
 from stanzavault.keys.model.node import AccessModel, Node
-from stanzavault.keys.stanza.conditions import condition
 
 
 def depends_on_presence(node: Node, account: Address, reader: Address) -> bool:

@@ -1,4 +1,4 @@
-"""What of a node's configuration its owner may choose (XEP-0060, section 16.4.4, as XEP-0222 and 0223 profile it)."""
+"""What its owner may choose of a node (XEP-0060, section 16.4.4, as XEP-0222 and 0223 profile it)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from stanzavault.kernel.errors import Conflict, NotAcceptable
+from stanzavault.keys.model.conditions import condition
 from stanzavault.keys.model.node import AccessModel, Node
 from stanzavault.keys.model.requests import Options
-from stanzavault.keys.stanza.conditions import condition
 
 ACCESS: Final = "pubsub#access_model"
 CHOICES: Final[Mapping[str, Sequence[str]]] = {ACCESS: [model.value for model in AccessModel]}
@@ -29,6 +29,17 @@ _BOOLEANS: Final = {"1": "true", "0": "false"}
 def values(access: AccessModel) -> dict[str, Sequence[str]]:
     """All fields of a node's configuration."""
     return {ACCESS: [access.value], **{name: [value] for name, value in _FIXED.items()}}
+
+
+def default_node(name: str, access: AccessModel, *, owner_only: bool) -> Node:
+    """A node that nobody configured yet.
+
+    Args:
+        name: its name.
+        access: what the deployment gives to a new node.
+        owner_only: whether only its owner ever reads it.
+    """
+    return Node(b"", name, AccessModel.WHITELIST if owner_only else access)
 
 
 def configured(node: Node, options: Options, *, owner_only: bool) -> Node:

@@ -87,7 +87,7 @@ def check_revocation(
 
 def check_attestation(
     attestation: Attestation, attested: KnownKey | None, signer: KnownKey | None, now: datetime
-) -> None:
+) -> KnownKey:
     """Refuse an attestation that is about nothing, or known to be false.
 
     Args:
@@ -95,6 +95,9 @@ def check_attestation(
         attested: the key of the publisher that has its `<keyprint/>`.
         signer: the signer's key that has its `<signerprint/>`, None where the vault does not know it.
         now: the present.
+
+    Returns:
+        The key that is vouched for.
 
     Raises:
         NotAcceptable: with the reason.
@@ -107,6 +110,7 @@ def check_attestation(
         raise NotAcceptable("The attestation is dated in the future.")
     if mark(attestation, attested.public_key.key, signer) is Mark.REFUTED:
         raise NotAcceptable("The attestation does not verify under its signer's key.")
+    return attested
 
 
 def mark(attestation: Attestation, attested: RsaKey, signer: KnownKey | None) -> Mark:

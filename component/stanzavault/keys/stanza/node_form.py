@@ -7,8 +7,8 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from stanzavault.kernel.errors import BadRequest
+from stanzavault.keys.model.conditions import condition
 from stanzavault.keys.model.requests import Options
-from stanzavault.keys.stanza.conditions import condition
 from stanzavault.wire import xep_0004
 from stanzavault.wire.xml import add, only_child, qualified
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import BadRequest, NotAcceptable
 from stanzavault.kernel.limits import Limits
 from stanzavault.kernel.paging import Page
+from stanzavault.keys.model.conditions import condition, unsupported
 from stanzavault.keys.model.requests import (
     Create,
     Fetch,
@@ -23,7 +24,6 @@ from stanzavault.keys.model.requests import (
     Unsubscribe,
     Writing,
 )
-from stanzavault.keys.stanza.conditions import condition, unsupported
 from stanzavault.keys.stanza.node_form import NODE_CONFIG, PUBLISH_OPTIONS, parse_options
 from stanzavault.wire import xep_0059
 from stanzavault.wire.xml import (
@@ -107,7 +107,7 @@ def parse_set(pubsub: Element, limits: Limits) -> Writing:
             raise BadRequest(f"<{name}/> is not something to set.")
 
 
-def render_items(node: str, items: Iterable[tuple[str, Element]], page: Page[object] | None) -> Element:
+def render_items(node: str, items: Iterable[tuple[str, Element]], page: Page[Any] | None) -> Element:
     """The answer that holds items, and their `<set/>` where they are a page."""
     answer = element(PUBSUB_TAG)
     holder = add(answer, "items", {"node": node})
@@ -194,6 +194,7 @@ def _fetch(pubsub: Element, items: Element, limits: Limits) -> Fetch:
         page=xep_0059.parse(pubsub, limits.page),
         item_ids=tuple(_item_id(item) for item in items),
         newest=None if newest is None else integer(newest, "max_items", least=1),
+        is_paged=pubsub.find(xep_0059.SET) is not None,
     )
 
 

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import BadRequest, NotAcceptable
 from stanzavault.kernel.limits import Limits
+from stanzavault.keys.model.conditions import unsupported
 from stanzavault.keys.model.requests import (
     Affiliate,
     Configure,
@@ -20,7 +21,6 @@ from stanzavault.keys.model.requests import (
     ShowConfiguration,
     ShowDefault,
 )
-from stanzavault.keys.stanza.conditions import unsupported
 from stanzavault.keys.stanza.node_form import NODE_CONFIG, parse_options
 from stanzavault.keys.stanza.xep_0060 import node_of
 from stanzavault.wire.xml import add, address, element, only_known, qualified, required, split

@@ -1,0 +1,81 @@
+"""Tells subscribers and the owner's resources of changes, in order, beside the answering of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from xml.etree.ElementTree import Element
+
+from stanzavault.kernel.address import Address
+from stanzavault.kernel.ports import Owner, Post
+from stanzavault.keys.model.node import Change, Node
+from stanzavault.keys.routes.gate import Gate
+from stanzavault.keys.stanza.xep_0060_event import message
+from stanzavault.keys.store.subscriptions import SubscriptionStore
+from stanzavault.storage.unit import Unit
+
+_log = logging.getLogger("stanzavault.keys")
+
+
+class Announcer:
+    """Sends a message of type headline to whom a change concerns.
+
+    Args:
+        post: sends them.
+        gate: knows who may still read.
+        subscriptions: knows who subscribed.
+        component: the domain of the vault, in which an account has its address.
+    """
+
+    def __init__(self, post: Post, gate: Gate, subscriptions: SubscriptionStore, component: str) -> None:
+        self._post = post
+        self._gate = gate
+        self._subscriptions = subscriptions
+        self._component = component
+        self._changes: asyncio.Queue[Change] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.create_task(self._serve(), name="announcer")
+
+    async def close(self) -> None:
+        """Send what is committed, then end."""
+        await self._changes.join()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def announce(
+        self, unit: Unit, owner: Owner, node: Node, event: Element, *, is_for_subscribers: bool = True
+    ) -> None:
+        """Announce an event of a node once the unit that makes it is committed."""
+        subscribers = await self._subscriptions.subscribers(unit, owner, node) if is_for_subscribers else ()
+        change = Change(owner.address, node, event, subscribers)
+
+        async def put() -> None:
+            self._changes.put_nowait(change)
+
+        unit.after_commit(put)
+
+    async def _serve(self) -> None:
+        while True:
+            change = await self._changes.get()
+            try:
+                await self._announce(change)
+            except Exception as error:  # noqa: BLE001 - one that can't be told of keeps no other from being told of
+                _log.error("a change was not announced", extra={"error": type(error).__name__})
+            finally:
+                self._changes.task_done()
+
+    async def _announce(self, change: Change) -> None:
+        sender = change.account.inside(self._component)
+        # The owner's server hands a headline to every resource, the subscribed ones among them.
+        await self._send(change, sender, change.account)
+        for subscriber in change.subscribers:
+            is_owner = subscriber.bare == change.account
+            if not is_owner and await self._gate.tells(change.node, change.account, subscriber):
+                await self._send(change, sender, subscriber)
+
+    async def _send(self, change: Change, sender: Address, recipient: Address) -> None:
+        await self._post.send(message(change.event, sender, recipient))
