@@ -19,8 +19,6 @@ from stanzavault.config.written import is_secret
 from stanzavault.config.yaml_file import read_yaml
 from stanzavault.kernel.errors import OperatorError
 
-DEFAULT_FILE = Path("/etc/stanzavault/stanzavault.yaml")
-
 _FILE = "_file"
 
 

@@ -158,10 +158,10 @@ async def test_more_connections_than_allowed_are_hung_up_on_and_the_rest_is_serv
     reader, writer = await asyncio.open_connection(vault.at.host, vault.at.port)
     assert await hung_up(reader)
     writer.close()
-    for _, each in opened:
+    for lingering, each in opened:
+        each.write_eof()
+        assert await hung_up(lingering)
         each.close()
-    for each, _ in opened:
-        assert await hung_up(each)
     assert (await get("/health"))[0] == 200
 
 

@@ -20,6 +20,7 @@ from stanzavault.config.quantities import parse_size
 from stanzavault.config.settings import Log
 from stanzavault.runtime.log import bind_stanza, configure_log
 from stanzavault.runtime.stream.failures import Failure, FailureReason
+from support.logs import logging_put_back
 
 BODY = "meet me at the old mill"
 ADDRESS = "juliet@capulet.example/balcony"
@@ -31,16 +32,9 @@ own = logging.getLogger("stanzavault.test")
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    root = logging.getLogger()
-    for name in ("excepthook", "unraisablehook"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    monkeypatch.setattr(root, "handlers", list(root.handlers))
-    monkeypatch.setattr(root, "level", root.level)
-    yield
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+def logging_as_before() -> Iterator[None]:
+    with logging_put_back():
+        yield
 
 
 @pytest.fixture
