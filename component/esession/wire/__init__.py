@@ -1,1 +1,1 @@
-"""."""
+"""XML to values and back, one file per protocol; nothing here decides anything."""
