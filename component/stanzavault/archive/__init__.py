@@ -1,1 +1,1 @@
-"""Conversations that an account keeps (XEP-0136, XEP-0241)."""
+"""Archived conversations as collections, plain or encrypted by their owner (XEP-0136, XEP-0241)."""

@@ -13,7 +13,7 @@ from stanzavault.kernel.errors import BadRequest
 _TRUE = frozenset({"true", "1"})
 _FALSE = frozenset({"false", "0"})
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ESCAPED = "&<>\"\r\n\t"
+_ESCAPED = '&<>"\r\n\t'
 _LONGEST_ESCAPE = len("&quot;") - 1
 
 
@@ -173,14 +173,15 @@ def only_characters(tree: Element) -> None:
 def written_size(tree: Element, inherited: str) -> int:
     """Bytes of an element as it goes out, at most.
 
-    Namespaces are declared anew wherever they change, so that this may be many times what `serialize` gives.
+    That is whether prefixes stand before its names, as `serialize` writes them, or namespaces are declared
+    anew wherever they change, as the stream does, which may be many times as much.
 
     Args:
         tree: what is measured.
         inherited: the namespace of the element that it will stand in.
     """
     namespace, name = split(tree.tag)
-    size = 2 * len(name.encode()) + len("<></>")
+    size = len("<ns000:></ns000:>") + 2 * len(name.encode())
     if namespace != inherited:
         size += len(' xmlns=""') + _escaped_size(namespace)
     for key, value in tree.items():
