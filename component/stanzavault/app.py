@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stanzavault import upkeep
 from stanzavault.accounts.owners import Owners
+from stanzavault.archive.routes import ArchiveRoutes
 from stanzavault.config import Settings
 from stanzavault.flows.login import Login
 from stanzavault.flows.retention import remove_expired_messages
@@ -23,6 +24,9 @@ from stanzavault.kernel.errors import OperatorError, StanzaError
 from stanzavault.kernel.limits import Limits
 from stanzavault.kernel.ports import Keyring
 from stanzavault.kernel.routing import Routes
+from stanzavault.keys.model.node import AccessModel, Policy
+from stanzavault.keys.routes import KeyRoutes
+from stanzavault.keys.store import Stores
 from stanzavault.offline.model import Quota as OfflineQuota
 from stanzavault.offline.routes import OfflineRoutes
 from stanzavault.runtime import schema
@@ -45,7 +49,8 @@ from stanzavault.runtime.stream import (
 _log = logging.getLogger("stanzavault.app")
 
 _SECONDS_BETWEEN_PURGES = 3600
-_SHARE_FOR_STREAM = 0.7  # of the time to stop; the rest is for late requests and the last commit
+_SHARE_FOR_STREAM = 0.6  # of the time to stop; what these two leave is for the last commit
+_SHARE_FOR_LATE_REQUESTS = 0.2
 
 OpenKeyring = Callable[[AsyncEngine], Awaitable[Keyring]]
 
@@ -108,7 +113,16 @@ class _Vault:
             self._stream,
             self._component,
             utc_now,
-            unopened=lambda: self._metrics.record_not_opened("waiting"),
+            unopened=self._unopened_in("waiting"),
+        )
+        self._keys = KeyRoutes(
+            self._database,
+            Stores.make(self._unopened_in("keys")),
+            self._stream,
+            self._roster,
+            component=str(self._component),
+            policy=Policy(settings.keys.rsa_bits, AccessModel(settings.keys.access)),
+            limits=_limits(settings),
         )
         self._boundary = Boundary(
             Addressing(str(self._component), [str(host) for host in settings.server.hosts]),
@@ -131,12 +145,12 @@ class _Vault:
         )
 
     def _routes(self) -> list[Routes]:
-        settings = self._settings
-        limits = Limits(
-            stanza=settings.limits.stanza,
-            reply=settings.limits.reply,
-            page=settings.limits.page,
-            depth=settings.limits.depth,
+        settings, limits = self._settings, _limits(self._settings)
+        archive = ArchiveRoutes(
+            self._database,
+            limits=limits,
+            quota=settings.archive.quota.bytes,
+            unopened=self._unopened_in("archive"),
         )
         offline = OfflineRoutes(
             self._database,
@@ -146,9 +160,12 @@ class _Vault:
             limits=limits,
             quota=OfflineQuota(settings.offline.quota.bytes, settings.offline.quota.messages),
             retention=settings.offline.retention,
-            unopened=lambda: self._metrics.record_not_opened("waiting"),
+            unopened=self._unopened_in("waiting"),
         )
-        return [self._roster.routes(), offline.routes()]
+        return [self._roster.routes(), self._keys.routes(), archive.routes(), offline.routes()]
+
+    def _unopened_in(self, table: str) -> Callable[[], None]:
+        return lambda: self._metrics.record_not_opened(table)
 
     async def _handle(self, stanza: Element) -> None:
         await self._boundary.handle(stanza)  # which needs the stream, and so is made after it
@@ -161,6 +178,7 @@ class _Vault:
         where = await self._health.start(self._settings.metrics.listen)
         _log.info("health and metrics are served", extra={"action": "started", "port": where.port})
         self._database.start()
+        self._keys.start()
         tasks = [asyncio.create_task(self._stream.run()), asyncio.create_task(self._purge())]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -173,11 +191,15 @@ class _Vault:
 
     async def _stop(self) -> None:
         within = self._settings.component.stop_within.total_seconds()
-        deadline = asyncio.get_running_loop().time() + within
-        await self._login.close()
-        await self._stream.stop(within * _SHARE_FOR_STREAM)
-        await self._boundary.finish(max(0.0, deadline - asyncio.get_running_loop().time()))
-        await self._database.close()
+        try:
+            async with asyncio.timeout(within):
+                await self._login.close()
+                await self._stream.stop(within * _SHARE_FOR_STREAM)
+                await self._boundary.finish(within * _SHARE_FOR_LATE_REQUESTS)
+                await self._keys.close()
+                await self._database.close()
+        except TimeoutError:
+            _log.warning("what was in flight did not end in time", extra={"action": "cut-off"})
         await self._health.close()
 
     async def _purge(self) -> None:
@@ -193,6 +215,11 @@ class _Vault:
         """The link is gone, and with it what the server allowed on it."""
         self._privileges.forget()
         self._roster.forget()
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.limits
+    return Limits(stanza=limits.stanza, reply=limits.reply, page=limits.page, depth=limits.depth)
 
 
 def _stream_settings(settings: Settings) -> StreamSettings:
