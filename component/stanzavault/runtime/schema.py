@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 
 from alembic import command
@@ -30,8 +29,7 @@ _STORES = (
 def every_table() -> MetaData:
     """The metadata with the tables of every store."""
     for name in _STORES:
-        if importlib.util.find_spec(name):  # until every slice has landed
-            importlib.import_module(name)
+        importlib.import_module(name)
     return metadata
 
 
