@@ -20,6 +20,7 @@ from stanzavault.config.quantities import parse_size
 from stanzavault.config.settings import Log
 from stanzavault.runtime.log import bind_stanza, configure_log
 from stanzavault.runtime.stream.failures import Failure, FailureReason
+from stanzavault.runtime.stream.incidents import record_incident
 from support.logs import logging_put_back
 
 BODY = "meet me at the old mill"
@@ -204,6 +205,17 @@ def test_every_failure_of_the_stream_can_be_told(
     for reason in FailureReason:
         own.warning("no stream to %s port %d: %s", "xmpp.example.org", 5347, Failure(reason, "reset").text)
         assert str(line()["event"]).endswith(Failure(reason, "reset").text)
+    assert withheld == []
+
+
+def test_an_incident_of_the_stream_is_told_with_its_type_and_places(
+    line: Callable[[], dict[str, object]], withheld: list[str]
+) -> None:
+    try:
+        parse_size(BODY)
+    except ValueError as error:
+        incident = record_incident(error)
+    assert str(line()["event"]).startswith(f"incident {incident}: ValueError at quantities.py:")
     assert withheld == []
 
 
