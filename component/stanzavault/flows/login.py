@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.clock import Clock
 from stanzavault.kernel.ports import Post
 from stanzavault.offline import store
+from stanzavault.offline.handing_on import hand_on
 from stanzavault.offline.model import Place, Waiting, Window
 from stanzavault.offline.rules.sessions import Sessions, Turn
-from stanzavault.offline.stanza.xep_0160 import render_waiting
 from stanzavault.offline.stanza.xep_0199 import QUESTIONS, Proof, proof, question
 from stanzavault.storage.unit import Database, Unit
 
@@ -96,13 +98,22 @@ class Login:
         if self._sessions.turn(account) is not None:
             self._wake(account)
 
-    async def close(self) -> None:
-        """Stop every delivery; what was not answered for stays."""
+    async def close(self, within: float = 5.0) -> None:
+        """End every delivery after its present step; what was not answered for stays.
+
+        Args:
+            within: seconds after which a step that does not end is cut off.
+        """
         self._closed = True
+        for delivery in self._deliveries.values():
+            delivery.over.set()
         tasks = list(self._tasks.values())
-        for task in tasks:
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=within)
+        for task in late:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _wake(self, account: Address) -> None:
         if self._closed:
@@ -126,18 +137,23 @@ class Login:
         """Serve one session after the other, until one has all or nobody can receive."""
         await self._introduce(account)
         for asker in self._sessions.in_the_way(account, self._clock()):
-            if not await self._is_there(_Delivery(asker)):
-                self._sessions.unavailable(asker)
-        while (turn := self._sessions.turn(account)) is not None:
-            delivery = self._deliveries[account] = _Delivery(turn.resource)
-            try:
-                complete = await self._deliver(delivery, turn)
-            finally:
-                del self._deliveries[account]
-            if complete:
-                return
-            if not delivery.over.is_set():  # else it ended, and one of the same name may have begun
-                self._sessions.failed(turn.resource)
+            with self._dealing_with(asker) as delivery:
+                if not await self._is_there(delivery):
+                    self._sessions.unavailable(asker)
+        while not self._closed and (turn := self._sessions.turn(account)) is not None:
+            with self._dealing_with(turn.resource) as delivery:
+                if await self._deliver(delivery, turn):
+                    return
+                if not delivery.over.is_set():  # else it ended, and one of the same name may have begun
+                    self._sessions.failed(turn.resource)
+
+    @contextmanager
+    def _dealing_with(self, resource: Address) -> Iterator[_Delivery]:
+        delivery = self._deliveries[resource.bare] = _Delivery(resource)
+        try:
+            yield delivery
+        finally:
+            del self._deliveries[resource.bare]
 
     async def _introduce(self, account: Address) -> None:
         """Make an account that the server vouches for an owner, so that messages can be left for it."""
@@ -154,20 +170,23 @@ class Login:
     async def _deliver(self, delivery: _Delivery, turn: Turn) -> bool:
         """Send window after window; whether the session has answered for all that waits."""
         account, after = turn.resource.bare, turn.after
-        while True:
+        while not delivery.over.is_set():
             async with self._sending:
                 waiting, end = await self._read(account, after)
                 if end is None:
                     self._sessions.delivered(account, after)
                     return True
-                for one in waiting:
-                    await self._post.send(render_waiting(one, self._component, delivery.resource))
+                try:
+                    await hand_on(self._post, waiting, self._component, delivery.resource)
+                except ConnectionError:
+                    return False
                 places = [one.place for one in waiting]
             if places:
                 if not await self._is_there(delivery):
                     return False
                 await self._forget(account, places)
             after = end
+        return False
 
     async def _read(self, account: Address, after: int) -> tuple[list[Waiting], int | None]:
         async def work(unit: Unit) -> tuple[list[Waiting], int | None]:
@@ -190,6 +209,8 @@ class Login:
     async def _is_there(self, delivery: _Delivery) -> bool:
         """Whether the session itself answers, and did not end since the delivery began."""
         for payload in QUESTIONS:
+            if delivery.over.is_set():
+                return False
             answered = await self._ask(delivery, payload)
             if answered is not Proof.UNCLEAR:
                 return answered is Proof.THERE and not delivery.over.is_set()
@@ -204,7 +225,7 @@ class Login:
             if ending.done():
                 return Proof.GONE
             return proof(asking.result(), delivery.resource)
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             return Proof.GONE
         finally:
             asking.cancel()

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import ServiceUnavailable
-from stanzavault.kernel.request import Request, Way
+from stanzavault.kernel.request import Request
 from stanzavault.offline import store
 from stanzavault.offline.model import Quota
 from stanzavault.offline.rules import storing
@@ -52,8 +52,6 @@ class Leaving:
         letter = parse_letter(request.stanza, request.account, request.principal.address, self._component)
         if not storing.is_kept(letter):
             return
-        if request.way is not Way.BY_ACCOUNT:
-            raise ServiceUnavailable("A message is left at user\\40domain@ before this address.")
         storing.require_returnable(letter.sender, self._component)
 
         async def keep(unit: Unit) -> None:

@@ -12,9 +12,9 @@ from stanzavault.kernel.paging import Page, PageRequest
 from stanzavault.kernel.ports import Post
 from stanzavault.kernel.request import Request
 from stanzavault.offline import store
+from stanzavault.offline.handing_on import hand_on
 from stanzavault.offline.model import Place, Waiting, Window
 from stanzavault.offline.stanza import xep_0013
-from stanzavault.offline.stanza.xep_0160 import render_waiting
 from stanzavault.storage.unit import Database, Unit
 from stanzavault.storage.usage import Store, kept
 from stanzavault.wire import xep_0059
@@ -186,8 +186,7 @@ class Retrieval:
         return await self._database.read(account, work)
 
     async def _send(self, waiting: Sequence[Waiting], to: Address) -> None:
-        for one in waiting:
-            await self._post.send(render_waiting(one, self._component, to, node=True))
+        await hand_on(self._post, waiting, self._component, to, nodes=True)
 
     def _note(self, request: Request) -> None:
         if not request.is_own:

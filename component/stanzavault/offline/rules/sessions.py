@@ -42,8 +42,8 @@ class _Session:
     failed: bool = False
 
     @property
-    def may_receive(self) -> bool:
-        return self.priority is not None and self.priority >= 0 and not self.failed
+    def is_present(self) -> bool:
+        return self.priority is not None and self.priority >= 0
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -56,8 +56,12 @@ class _Account:
     in_session: range = _NONE
 
     @property
+    def is_present(self) -> bool:
+        return any(session.is_present for session in self.sessions.values())
+
+    @property
     def able(self) -> list[Address]:
-        return [resource for resource, session in self.sessions.items() if session.may_receive]
+        return [it for it, session in self.sessions.items() if session.is_present and not session.failed]
 
 
 class Sessions:
@@ -83,7 +87,7 @@ class Sessions:
         if account is None:
             return
         account.sessions.pop(resource, None)
-        if not account.able:
+        if not account.is_present:
             account.in_session = _NONE
         if not account.sessions:
             del self._accounts[resource.bare]
@@ -97,7 +101,7 @@ class Sessions:
     def left(self, account: Address, position: int) -> None:
         """A message took this position: while a session is there, that is a message of the session."""
         known = self._accounts.get(account)
-        if known is None or not known.able:
+        if known is None or not known.is_present:
             return
         begun = known.in_session
         known.in_session = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from stanzavault.kernel.address import Address
-from stanzavault.kernel.errors import BadRequest, Forbidden, ItemNotFound
+from stanzavault.kernel.errors import BadRequest, Forbidden, ItemNotFound, NotAcceptable
 from stanzavault.kernel.ids import id_bytes, id_text
 from stanzavault.offline.model import Place
 from stanzavault.wire import xep_0004
@@ -19,6 +19,7 @@ OFFLINE = qualified(NAMESPACE, "offline")
 
 _INFO = "http://jabber.org/protocol/disco#info"
 _ITEM = qualified("http://jabber.org/protocol/disco#items", "item")
+_MOST_ITEMS = 1000
 _NODE = re.compile(r"([0-9a-f]{15})-([a-z2-7]{26})", re.ASCII)
 
 
@@ -44,6 +45,7 @@ def parse(offline: Element, type_: str, account: Address) -> Command:
         BadRequest: it is not of its schema, or asks for what the IQ's type does not do.
         Forbidden: an item is of another account.
         ItemNotFound: an item's node is none of ours.
+        NotAcceptable: there are too many items.
     """
     action, whole = ("view", "fetch") if type_ == "get" else ("remove", "purge")
     item_tag, whole_tag = qualified(NAMESPACE, "item"), qualified(NAMESPACE, whole)
@@ -56,6 +58,8 @@ def parse(offline: Element, type_: str, account: Address) -> Command:
         if len(offline) > 1:
             raise BadRequest(f"<{whole}/> stands alone.")
         return All()
+    if len(offline) > _MOST_ITEMS:
+        raise NotAcceptable(f"No more than {_MOST_ITEMS} items are named at once.")
     places = [_parse_item(item, action, account) for item in offline]
     return Some(tuple(dict.fromkeys(places)))
 
