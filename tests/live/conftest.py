@@ -8,9 +8,8 @@ import pytest
 from support.ejabberd import Ejabberd
 from support.postgresql import PostgreSQL
 from support.prosody import Prosody
+from support.vaults import COMBINATIONS, DATABASES, SERVERS, NewVault, ServerVault, Vaults
 from support.xmpp_server import XmppServer
-
-SERVERS: dict[str, type[XmppServer]] = {"prosody": Prosody, "ejabberd": Ejabberd}
 
 
 def _shared(kind: type[XmppServer]) -> Iterator[XmppServer]:
@@ -63,7 +62,56 @@ async def postgresql_url(postgresql: PostgreSQL) -> AsyncIterator[str]:
     await postgresql.drop_database(name)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a new, empty database: SQLite, then PostgreSQL."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(scope="session")
+def vaults(postgresql: PostgreSQL) -> Iterator[Vaults]:
+    """Every vault of this run, each with a server and a database of its own."""
+    started = Vaults(postgresql)
+    yield started
+    started.close()
+
+
+@pytest.fixture(params=COMBINATIONS)
+async def vault(request: pytest.FixtureRequest, vaults: Vaults) -> ServerVault:
+    """A vault that serves: beside Prosody and beside ejabberd, on SQLite and on PostgreSQL.
+
+    Tests share it, so they make accounts of their own (`new_account(vault.server)`). They may kill it: the
+    next test finds it started again. Other settings or another server configuration need `new_vault`.
+    """
+    return await vaults.shared(request.param)
+
+
+@pytest.fixture(params=["prosody-sqlite", "ejabberd-sqlite"])
+async def server_vault(request: pytest.FixtureRequest, vaults: Vaults) -> ServerVault:
+    """As `vault`, beside both servers, for what does not depend on the database."""
+    return await vaults.shared(request.param)
+
+
+@pytest.fixture(params=["prosody-sqlite", "prosody-postgresql"])
+async def database_vault(request: pytest.FixtureRequest, vaults: Vaults) -> ServerVault:
+    """As `vault`, on both databases, for what does not depend on the server."""
+    return await vaults.shared(request.param)
+
+
+@pytest.fixture
+async def prosody_vault(vaults: Vaults) -> ServerVault:
+    """As `vault`, beside Prosody on SQLite only."""
+    return await vaults.shared("prosody-sqlite")
+
+
+@pytest.fixture
+async def ejabberd_vault(vaults: Vaults) -> ServerVault:
+    """As `vault`, beside ejabberd on SQLite only."""
+    return await vaults.shared("ejabberd-sqlite")
+
+
+@pytest.fixture
+def new_vault(vaults: Vaults) -> Iterator[NewVault]:
+    """Start vaults for this test alone, ended after it: `await new_vault("prosody-sqlite", settings=...)`."""
+    yield vaults.new
+    vaults.close_private()

@@ -162,3 +162,7 @@ async def test_a_new_database_is_empty(postgresql_url: str) -> None:
     connection = await asyncpg.connect(postgresql_url)
     assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
     await connection.close()
+
+
+async def test_a_database_is_given_by_its_url(database_url: str) -> None:
+    assert database_url.partition(":")[0] in {"sqlite", "postgresql"}

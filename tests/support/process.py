@@ -154,7 +154,13 @@ class ChildProcess:
             self._changed.notify_all()
 
 
-def run(command: Sequence[str | Path], *, user: str | None = None, folder: Path | None = None) -> str:
+def run(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    user: str | None = None,
+) -> str:
     """Run a command to its end and return what it wrote.
 
     Raises:
@@ -167,6 +173,7 @@ def run(command: Sequence[str | Path], *, user: str | None = None, folder: Path 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, **(environment or {})},
         cwd=folder,
         user=user,
         group=user,
