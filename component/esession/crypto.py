@@ -165,14 +165,19 @@ class SigningKey:
         """RSASSA-PKCS1-v1_5 with SHA-256 over `data`."""
         return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
-    def unwrap(self, wrapped: bytes, digest_name: str) -> Secret:
+    def unwrap(self, wrapped: bytes, digest_name: str, mask_name: str) -> Secret:
         """Open what was wrapped by RSA-OAEP for this key.
+
+        Args:
+            wrapped: The wrapped key.
+            digest_name: The hash: `sha256` or `sha1`.
+            mask_name: The hash of the mask generation function.
 
         Raises:
             DamagedError: It was not wrapped for this key, or it is damaged.
         """
         try:
-            return Secret(self._key.decrypt(wrapped, _oaep(digest_name)))
+            return Secret(self._key.decrypt(wrapped, _oaep(digest_name, mask_name)))
         except ValueError:
             raise DamagedError("a wrapped key can't be opened with this private key") from None
 
@@ -189,9 +194,9 @@ def verify(modulus: int, exponent: int, data: bytes, signature: bytes) -> bool:
     return True
 
 
-def wrap(modulus: int, exponent: int, key: bytes, digest_name: str) -> bytes:
-    """Wrap a key by RSA-OAEP for the owner of the public key with these numbers."""
-    return _public_key(modulus, exponent).encrypt(key, _oaep(digest_name))
+def wrap(modulus: int, exponent: int, key: bytes) -> bytes:
+    """Wrap a key by RSA-OAEP with SHA-256 for the owner of the public key with these numbers."""
+    return _public_key(modulus, exponent).encrypt(key, _oaep("sha256", "sha256"))
 
 
 def subject_public_key_info(modulus: int, exponent: int) -> bytes:
@@ -249,6 +254,6 @@ def _public_key(modulus: int, exponent: int) -> rsa.RSAPublicKey:
         raise MalformedError("these numbers are no RSA public key") from None
 
 
-def _oaep(digest_name: str) -> padding.OAEP:
-    algorithm = _OAEP_HASHES[digest_name]()
-    return padding.OAEP(padding.MGF1(algorithm), algorithm, label=None)
+def _oaep(digest_name: str, mask_name: str) -> padding.OAEP:
+    mask = padding.MGF1(_OAEP_HASHES[mask_name]())
+    return padding.OAEP(mask, _OAEP_HASHES[digest_name](), label=None)

@@ -61,7 +61,7 @@ class RSAPublicKey:
 
     @classmethod
     def from_key_value(cls, element: ET.Element) -> RSAPublicKey:
-        """Read a `<KeyValue/>` or `<RSAKeyValue/>`, in its namespace or in none (XML Signature section 4.4.2).
+        """Read a `<KeyValue/>` or `<RSAKeyValue/>`, with or without namespace (XML Signature section 4.4.2).
 
         Raises:
             MalformedError: It is of another form.

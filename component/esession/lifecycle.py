@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from xml.etree import ElementTree as ET
 
 from esession import verification
 from esession.conversation import Conversation
-from esession.errors import MisuseError, RefusedError
+from esession.errors import NOT_ACCEPTABLE, DamagedError, MalformedError, MisuseError, RefusedError
 from esession.events import (
     Effect,
     EndReason,
@@ -18,6 +19,8 @@ from esession.events import (
     Send,
     SessionActive,
     SessionEnded,
+    StanzaDropped,
+    StanzaReceived,
 )
 from esession.keys import RSAPublicKey
 from esession.negotiation.established import Party
@@ -25,10 +28,13 @@ from esession.negotiation.handshake import Handshake, Step
 from esession.negotiation.terms import Terms
 from esession.state import TRANSITIONS, Input, State
 from esession.storage import RetainedSecret
-from esession.wire import xep_0155, xep_0200, xml
+from esession.wire import xep_0155, xep_0187, xep_0200, xml
 from esession.wire.xep_0004 import Form
 
-TALKING = frozenset({State.ACTIVE, State.MOVING, State.TERMINATING, State.SENDING, State.RECEIVING})
+TALKING: Final = frozenset({State.ACTIVE, State.MOVING, State.TERMINATING, State.SENDING, State.RECEIVING})
+_ONE_SHOTS: Final = frozenset(
+    {Input.COMPLETE_ONE_SHOT, Input.COMPLETION_ONE_SHOT, Input.OPEN_ONE_SHOT, Input.OFFLINE_ONE_SHOT}
+)
 
 
 class Lifecycle:
@@ -42,6 +48,7 @@ class Lifecycle:
         *,
         namespace: str = "jabber:client",
         one_shot: ET.Element | None = None,
+        rule: ET.Element | None = None,
     ) -> None:
         self._party = party
         self._peer = peer
@@ -59,7 +66,8 @@ class Lifecycle:
         self._own_wish: Form | None = None
         self._peer_wish: Form | None = None
         self._target: str | None = None
-        self._rule: ET.Element | None = None
+        self._rule = rule
+        self._offline = False
         self._deadline: datetime | None = None
         self._last_stanza: datetime | None = None
 
@@ -99,8 +107,10 @@ class Lifecycle:
 
     # --- negotiation ----------------------------------------------------------------------------------
 
-    def _take(self, step: Step, now: datetime) -> Outcome:
-        """Carry out a step of the negotiation: the state first, then what depends on it.
+    def take(self, step: Step, now: datetime) -> Outcome:
+        """Carry out a step of a negotiation: the state first, then what depends on it.
+
+        For this library's own modules.
 
         Raises:
             RefusedError: The peer's key isn't acceptable.
@@ -109,10 +119,8 @@ class Lifecycle:
         content: ET.Element | None = None
         if step.established is not None:
             outcome = self._establish(step, now)
-            if step.one_shot is not None and self._conversation is not None:
-                message = self._addressed(step.one_shot)
-                sealed = self._conversation.seal(message, now, may_rekey=False)
-                content = sealed.find(xep_0200.C)
+            if step.content is not None:
+                content = self._seal(self._addressed(step.content), now).find(xep_0200.C)
         else:
             self._step(step.on)
             if step.terms is not None:
@@ -122,10 +130,31 @@ class Lifecycle:
                 self._deadline = now + self._party.policy.negotiation_timeout
         if step.form is not None:
             sent = self._negotiation(step.form, init=step.init, content=content)
+            if step.content is not None and "type" in step.content.attrib:
+                sent.set("type", step.content.attrib["type"])
             outcome = Outcome((*outcome.effects, Send(sent)), outcome.events)
-        if step.one_shot is not None:
+        if step.received is not None and step.received.find(xep_0200.C) is not None:
+            outcome += self._open_along(step.received)
+        if step.on in _ONE_SHOTS:
             outcome += self._over(EndReason.ONE_SHOT)
         return outcome
+
+    def _open_along(self, stanza: ET.Element) -> Outcome:
+        """Open encrypted content that came with the stanza which established the session."""
+        if self._conversation is None:
+            return Outcome()
+        try:
+            opened = self._conversation.open(stanza)
+        except (DamagedError, MalformedError) as error:
+            if self._party.policy.drop_damaged and isinstance(error, DamagedError):
+                return Outcome(events=(StanzaDropped(str(error)),))
+            if not self._allows(Input.REFUSE):
+                return self._over(EndReason.DAMAGED, str(error))
+            answer: tuple[Effect, ...] = ()
+            if self._state is State.ACTIVE:
+                answer = (Send(xep_0155.write_error(stanza, NOT_ACCEPTABLE)),)
+            return Outcome(answer) + self._end(Input.REFUSE, EndReason.DAMAGED, str(error))
+        return Outcome(events=(StanzaReceived(opened, encrypted=True),))
 
     def _establish(self, step: Step, now: datetime) -> Outcome:
         established = step.established
@@ -137,6 +166,7 @@ class Lifecycle:
             self._party, self._peer, established, presented, now
         )
         self._step(step.on)
+        self._offline = step.on in {Input.OPEN_OFFLINE, Input.OPEN_ONE_SHOT}
         self._conversation = Conversation(established.channel, self._party.policy, self._party.entropy)
         self._terms, self._sas, self._peer_key = established.terms, established.sas, established.peer_key
         self._last_stanza, self._deadline = now, None
@@ -159,7 +189,7 @@ class Lifecycle:
         only_online: bool = False,
         to: str | None = None,
     ) -> ET.Element:
-        return xep_0155.write_message(
+        message = xep_0155.write_message(
             to or self._peer,
             self._own_jid,
             self._thread,
@@ -169,6 +199,9 @@ class Lifecycle:
             only_online=only_online,
             namespace=self._namespace,
         )
+        if self._rule is not None:
+            message.append(xml.copy_element(self._rule))
+        return message
 
     def _addressed(self, stanza: ET.Element) -> ET.Element:
         """A copy with the session's addresses and, for a message, its thread."""
@@ -192,6 +225,8 @@ class Lifecycle:
             return stanza
         self._last_stanza = now
         may_rekey = self._state is State.ACTIVE
+        if self._offline and xep_0187.read_created(stanza) is None:
+            stanza.append(xep_0187.created_header(now))
         return self._conversation.seal(stanza, now, rekey=rekey, may_rekey=may_rekey)
 
     def _send_control(self, form: Form, now: datetime, to: str | None = None) -> Send:

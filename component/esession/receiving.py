@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -142,10 +143,11 @@ class Receiver(Lifecycle):
         if state in {State.ASKED, State.RESPONDED} and form.kind == "result" and accepts is False:
             return self._end(Input.CANCELLATION, EndReason.CANCELLED, form.optional("reason") or "")
         if state is State.RESPONDED and form.kind == "result" and accepts:
-            return self._take_completion(message, now)
+            step = self._handshake.take_completion(form, now)
+            return self.take(replace(step, received=message.element), now)
         if state is State.PROVED and message.init and form.kind == "result":
-            outcome = self._take(self._handshake.take_final(form), now)
-            return outcome + self._content_of(message, now)
+            step = self._handshake.take_final(form)
+            return self.take(replace(step, received=message.element), now)
         if state in TALKING and not self._encrypts_control:
             return self._receive_control(form, now)
         if state in TALKING:
@@ -165,28 +167,7 @@ class Receiver(Lifecycle):
         self._asked_by = message.element
         if self._party.policy.review:
             return Outcome(events=(ResponseReceived(self._peer, terms),))
-        return self._take(self._handshake.complete(now), now)
-
-    def _take_completion(self, message: NegotiationMessage, now: datetime) -> Outcome:
-        step = self._handshake.take_completion(message.form, now)
-        outcome = self._take(step, now)
-        if step.on is not Input.COMPLETION_ONE_SHOT:
-            return outcome + self._content_of(message, now)
-        conversation = self._conversation
-        if conversation is not None and message.content is not None:
-            try:
-                outcome += Outcome(
-                    events=(StanzaReceived(conversation.open(message.element), encrypted=True),)
-                )
-            except (DamagedError, MalformedError) as error:
-                return outcome + self._over(EndReason.DAMAGED, str(error))
-        return outcome + self._over(EndReason.ONE_SHOT)
-
-    def _content_of(self, message: NegotiationMessage, now: datetime) -> Outcome:
-        """Encrypted content that came with the last message of a negotiation."""
-        if message.content is None:
-            return Outcome()
-        return self._receive_encrypted(message.element, now)
+        return self.take(self._handshake.complete(now), now)
 
     def _answer_late_form(self, message: NegotiationMessage, *, accepts: bool | None) -> Outcome:
         """Let a peer that still negotiates know that this negotiation is over."""
@@ -248,7 +229,7 @@ class Receiver(Lifecycle):
             return _ignored("nothing is waited for")
         return Outcome(events=(StanzaReceived(stanza, encrypted=False),))
 
-    def _receive_encrypted(self, stanza: ET.Element, now: datetime) -> Outcome:
+    def _receive_encrypted(self, stanza: ET.Element, now: datetime) -> Outcome:  # noqa: PLR0911  a case a return
         conversation = self._conversation
         if conversation is None or self._state not in TALKING:
             return self._receive_untimely(stanza)

@@ -292,7 +292,7 @@ class Session(Receiver):
         require_aware(now)
         asked_by = self._asked_by
         try:
-            return self._take(step(), now)
+            return self.take(step(), now)
         except RefusedError as error:
             return self._refuse(asked_by, error)
 

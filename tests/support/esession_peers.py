@@ -1,4 +1,4 @@
-"""Two ends of an encrypted session for tests: each with a memory, a clock that is told, and its own entropy."""
+"""Two ends of an encrypted session for tests, each with its memory and its own entropy."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ from esession.events import (
     RememberKey,
     RetainSecret,
     Send,
+    StanzaReceived,
 )
 from esession.keys import Identity, RSAPublicKey, bare
 from esession.negotiation.established import Party
@@ -131,8 +132,6 @@ class Peer:
         return [event for event in self.events if isinstance(event, kind)]
 
     def bodies(self) -> list[str]:
-        from esession.events import StanzaReceived
-
         return [event.stanza.findtext(f"{CLIENT}body") for event in self.got(StanzaReceived)]
 
 

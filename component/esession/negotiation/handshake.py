@@ -31,7 +31,8 @@ class Step:
         terms: The terms of a session without encryption, once it is agreed.
         established: The encrypted session, once it is.
         init: Whether the form goes into `<init/>`.
-        one_shot: A message to encrypt into the same stanza, which ends the session.
+        content: A message to encrypt into the same stanza.
+        received: A stanza that brought encrypted content along.
     """
 
     on: Input
@@ -39,7 +40,8 @@ class Step:
     terms: Terms | None = None
     established: Established | None = None
     init: bool = False
-    one_shot: ET.Element | None = None
+    content: ET.Element | None = None
+    received: ET.Element | None = None
 
 
 class Handshake:
@@ -111,7 +113,7 @@ class Handshake:
             self._party, opening, response, self._peer, terminate=self._one_shot is not None
         )
         on = Input.COMPLETE_THREE if self._one_shot is None else Input.COMPLETE_ONE_SHOT
-        return Step(on, form, established=established, one_shot=self._one_shot)
+        return Step(on, form, established=established, content=self._one_shot)
 
     def take_final(self, form: Form) -> Step:
         """Check the responder's proof (4 messages).

@@ -145,7 +145,7 @@ def open_negotiation(party: Party) -> Opening:
     return Opening(xep_0116.read_request(form), pairs)
 
 
-def read_choices(party: Party, opening: Opening, form: Form) -> Choice:
+def read_choices(party: Party, opening: Opening, form: Form, *, offline: bool = False) -> Choice:
     """Check a response's choices (XEP-0116 section 4.6.1).
 
     Raises:
@@ -154,7 +154,7 @@ def read_choices(party: Party, opening: Opening, form: Form) -> Choice:
     response = _read(form)
     if not crypto.same(response.echoed, opening.request.nonce):
         raise RefusedError(NOT_ACCEPTABLE, ("nonce",), "the response is to another request")
-    suite, terms = read_choice(party.policy, opening.request, form)
+    suite, terms = read_choice(party.policy, opening.request, form, offline=offline)
     chosen = group(suite.group)
     if not chosen.is_public_value(response.value):
         raise RefusedError(NOT_ACCEPTABLE, ("dhkeys",), "the response's Diffie-Hellman value is out of range")
