@@ -24,7 +24,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.source), ".".join(self.key), self.text) if part)
+        told = ": ".join(part for part in (str(self.source), ".".join(self.key), self.text) if part)
+        return "".join(character if character.isprintable() else "\ufffd" for character in told)
 
 
 class Contradiction(ValueError):

@@ -34,9 +34,8 @@ def read_yaml(path: Path) -> tuple[Layer, list[Problem]]:
         ) from error
     except UnicodeDecodeError as error:
         raise OperatorError(f"{path} is not text in UTF-8", "Save it in that encoding.") from error
-    loader = yaml.SafeLoader(text)
     try:
-        return _Reader(path, loader).read()
+        return _Reader(path, yaml.SafeLoader(text)).read()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         source = Source(str(path), mark.line + 1 if mark else 0)
@@ -44,8 +43,6 @@ def read_yaml(path: Path) -> tuple[Layer, list[Problem]]:
     except yaml.YAMLError:
         problem = Problem(Source(str(path)), (), "holds a character that YAML forbids")
         raise ConfigurationError([problem]) from None
-    finally:
-        loader.dispose()
 
 
 def _without_quotations(error: yaml.MarkedYAMLError) -> str:

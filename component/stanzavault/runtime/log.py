@@ -24,7 +24,6 @@ def configure_log(
     stream: TextIO | None = None,
     *,
     known: Collection[str] = (),
-    on_withheld: Callable[[str], None] = lambda _: None,
     strict: bool = False,
 ) -> None:
     """Send every logger of this process, those of libraries included, through the guard to one stream.
@@ -35,12 +34,9 @@ def configure_log(
         settings: format and level.
         stream: where lines go; standard error if None.
         known: see `LogGuard`.
-        on_withheld: see `LogGuard`.
         strict: see `LogGuard`.
     """
-    handler = _GuardedHandler(
-        stream or sys.stderr, LogGuard(known, on_withheld, strict=strict), strict=strict
-    )
+    handler = _GuardedHandler(stream or sys.stderr, LogGuard(known, strict=strict), strict=strict)
     colours = settings.format == "text" and handler.stream.isatty()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -65,6 +61,13 @@ def configure_log(
     sys.unraisablehook = lambda arguments: _log_uncaught(arguments.exc_value)
 
 
+def count_withheld(tell: Callable[[str], None]) -> None:
+    """Have `tell` told "field", "value", "message" or "library" whenever the log leaves something out."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _GuardedHandler):
+            handler.guard.on_withheld = tell
+
+
 def bind_stanza(id: str) -> AbstractContextManager[None]:  # noqa: A002 - as Request.id
     """While the returned context lasts, every line of this task (and of tasks that it starts) has this id."""
     return structlog.contextvars.bound_contextvars(stanza=id)
@@ -73,14 +76,14 @@ def bind_stanza(id: str) -> AbstractContextManager[None]:  # noqa: A002 - as Req
 class _GuardedHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO, guard: LogGuard, *, strict: bool) -> None:
         super().__init__(stream)
-        self._guard = guard
+        self.guard = guard
         self._strict = strict
 
     def emit(self, record: logging.LogRecord) -> None:
         if not is_own(record) and record.levelno < _LIBRARIES_FROM:
             return
         try:
-            safe = self._guard.clean(record)
+            safe = self.guard.clean(record)
         except Exception:  # noqa: BLE001 - whatever it is, the record itself must not be printed
             self.handleError(record)
             return

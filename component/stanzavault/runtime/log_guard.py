@@ -58,15 +58,15 @@ class LogGuard:
 
     Args:
         known: names of the configuration that may stand in a line, such as the server's and its hosts'.
-        on_withheld: told "field", "value", "message" or "library" whenever something was left out.
         strict: raise instead of leaving out what our own code should not have logged; for tests.
+
+    Attributes:
+        on_withheld: told "field", "value", "message" or "library" whenever something is left out.
     """
 
-    def __init__(
-        self, known: Collection[str], on_withheld: Callable[[str], None], *, strict: bool = False
-    ) -> None:
+    def __init__(self, known: Collection[str], *, strict: bool = False) -> None:
+        self.on_withheld: Callable[[str], None] = lambda _: None
         self._known = frozenset(known) | _FAILURES
-        self._on_withheld = on_withheld
         self._strict = strict
 
     def clean(self, record: logging.LogRecord) -> logging.LogRecord:
@@ -79,7 +79,7 @@ class LogGuard:
             fields.update(self._fields(_extras(record)))
             safe.msg = self._sentence(record, frozenset(map(str, fields.values())))
         else:
-            self._on_withheld("library")
+            self.on_withheld("library")
             fields["at"] = f"{PurePath(record.pathname).name}:{record.lineno}"
         if record.exc_info and record.exc_info[1] is not None:
             fields.update(describe(record.exc_info[1]))
@@ -131,7 +131,7 @@ class LogGuard:
         return isinstance(shape, re.Pattern) and isinstance(value, str) and bool(shape.fullmatch(value))
 
     def _withhold(self, what: str, why: str) -> None:
-        self._on_withheld(what)
+        self.on_withheld(what)
         if self._strict:
             raise ValueError(f"a {what} may not be logged: {why}")
 

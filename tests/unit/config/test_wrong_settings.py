@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stanzavault.config import ConfigurationError, load_settings
+from stanzavault.config.settings import each_section, each_setting
 from stanzavault.kernel.errors import OperatorError
 
 CASES = yaml.safe_load((Path(__file__).parents[2] / "data/config/wrong.yaml").read_text())
@@ -95,3 +99,25 @@ def test_an_error_never_quotes_a_secret(line: str, file: Path) -> None:
     told = f"{caught.value!r} {caught.value} {caught.value.problems!r} {caught.value.__cause__!r}"
     assert "hunter" not in told
     assert "8675309" not in told
+
+
+names = st.sampled_from([name for key, _ in [*each_setting(), *each_section()] for name in key]) | st.text(
+    max_size=5
+)
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates() | st.binary()
+)
+trees = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=20)
+
+
+@settings(deadline=None)
+@given(trees.map(lambda tree: yaml.safe_dump(tree).encode()) | st.text().map(str.encode) | st.binary())
+def test_whatever_a_file_holds_is_settings_or_a_readable_error(content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        file.write(content)
+        file.flush()
+        try:
+            load_settings(Path(file.name), {})
+        except OperatorError as error:
+            lines = error.message.splitlines()
+            assert all(line.startswith(file.name) for line in lines)

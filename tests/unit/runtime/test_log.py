@@ -18,7 +18,7 @@ import structlog
 
 from stanzavault.config.quantities import parse_size
 from stanzavault.config.settings import Log
-from stanzavault.runtime.log import bind_stanza, configure_log
+from stanzavault.runtime.log import bind_stanza, configure_log, count_withheld
 from stanzavault.runtime.stream.failures import Failure, FailureReason
 from stanzavault.runtime.stream.incidents import record_incident
 from support.logs import logging_put_back
@@ -48,7 +48,8 @@ def log(request: pytest.FixtureRequest, withheld: list[str]) -> Callable[[], str
     """Logging configured at its most talkative; gives all that was written, and sees that nothing leaked."""
     stream = io.StringIO()
     known = ("xmpp.example.org", "vault.example.org")
-    configure_log(Log(format=request.param, level="debug"), stream, known=known, on_withheld=withheld.append)
+    configure_log(Log(format=request.param, level="debug"), stream, known=known)
+    count_withheld(withheld.append)
 
     def written() -> str:
         text = stream.getvalue()
@@ -69,9 +70,8 @@ def log(request: pytest.FixtureRequest, withheld: list[str]) -> Callable[[], str
 def line(withheld: list[str]) -> Callable[[], dict[str, object]]:
     """The last line, of logging in JSON."""
     stream = io.StringIO()
-    configure_log(
-        Log(format="json", level="debug"), stream, known=("xmpp.example.org",), on_withheld=withheld.append
-    )
+    configure_log(Log(format="json", level="debug"), stream, known=("xmpp.example.org",))
+    count_withheld(withheld.append)
 
     def last() -> dict[str, object]:
         found = json.loads(stream.getvalue().splitlines()[-1])
