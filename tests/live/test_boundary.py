@@ -80,7 +80,6 @@ async def test_the_vault_and_an_account_at_it_answer_pings(server_vault: ServerV
         ("{urn:xmpp:ping}pong", "get", "feature-not-implemented"),
         (PING, "set", "feature-not-implemented"),
         ("{urn:xmpp:forward:0}forwarded", "set", "forbidden"),
-        ("{urn:xmpp:privilege:2}privileged_iq", "set", "forbidden"),
         ("{urn:xmpp:privilege:1}privilege", "set", "forbidden"),
     ],
 )

@@ -121,11 +121,11 @@ class Desk:
 
     # What a test says.
 
-    async def hand(self, stanza: Element | str) -> Element | None:
+    async def hand(self, stanza: Element | str, waited: float = 0.0) -> Element | None:
         """Hand a stanza to the boundary; the one answer to it, or None."""
         tree = ET.fromstring(stanza) if isinstance(stanza, str) else stanza
         before = len(self.sent)
-        await self.boundary.handle(tree)
+        await self.boundary.handle(tree, waited)
         answers = self.sent[before:]
         assert len(answers) <= 1
         return answers[0] if answers else None

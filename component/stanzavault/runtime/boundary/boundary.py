@@ -137,20 +137,25 @@ class Boundary:
             return ""
         return str(sender.bare) if self._addressing.is_account(sender) else sender.domain
 
-    async def handle(self, stanza: Element) -> None:
-        """Serve one stanza of namespace `jabber:component:accept`, and send its answer if it has one."""
+    async def handle(self, stanza: Element, waited: float = 0.0) -> None:
+        """Serve one stanza, and send its answer if it has one. Never raises.
+
+        Args:
+            stanza: of namespace `jabber:component:accept`.
+            waited: seconds that it waited for its turn, which count as time of its answer.
+        """
         started = self._now()
         request_id = new_stanza_id()
         kind = _STANZAS.get(stanza.tag)
         with self._correlated(request_id):
-            outcome = "dropped" if kind is None else await self._settle(request_id, kind, stanza)
+            outcome = "dropped" if kind is None else await self._settle(request_id, kind, stanza, waited)
         self._observer.settled(kind or "other", outcome, self._now() - started)
 
     async def finish(self, within: float) -> None:
         """Wait for what was answered as late and still goes on; cut it off after so many seconds."""
         await self._in_time.finish(within)
 
-    async def _settle(self, request_id: str, kind: Kind, stanza: Element) -> str:
+    async def _settle(self, request_id: str, kind: Kind, stanza: Element, waited: float) -> str:
         sender = _sender(stanza)
         if sender is None or stanza.get("type") in _NEVER_ANSWERED[kind]:
             return "dropped"
@@ -159,7 +164,7 @@ class Boundary:
             if kind == "iq":
                 reply = self._opened(sender, reply)
             request = self._request(request_id, kind, sender, reply)
-            payload = await self._in_time.run(self._serve(request))
+            payload = await self._in_time.run(self._serve(request), waited)
             if kind != "iq":
                 return "taken"
             self._check_size(payload)

@@ -29,18 +29,23 @@ class InTime:
         self._within = within
         self._late: set[asyncio.Task[Any]] = set()
 
-    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def run(self, work: Coroutine[Any, Any, Result], waited: float) -> Result:
         """The result of `work`.
 
+        Args:
+            work: begun at once, or not at all.
+            waited: seconds that have passed already since it was asked for.
+
         Raises:
-            ResourceConstraint: it is not there in time, or so much is late already that none was begun.
+            ResourceConstraint: it is not there in time, or its time was over before it began, or too much
+                else is late.
         """
-        if len(self._late) >= _MOST_LATE:
+        if waited >= self._within or len(self._late) >= _MOST_LATE:
             work.close()
             raise ResourceConstraint("The vault is behind with its work. Wait, and try again.")
         task = asyncio.create_task(work)
         try:
-            done, _ = await asyncio.wait({task}, timeout=self._within)
+            done, _ = await asyncio.wait({task}, timeout=self._within - waited)
         except asyncio.CancelledError:
             task.cancel()
             raise

@@ -178,7 +178,7 @@ async def test_what_is_late_is_cut_off_when_the_vault_stops(caplog: pytest.LogCa
 
 
 async def test_with_too_much_late_nothing_is_begun() -> None:
-    desk = Desk(answer_within=0.0)
+    desk = Desk(answer_within=0.001)
     stuck = asyncio.Event()
     desk.serve = lambda _: stuck.wait()
     for _ in range(256):
@@ -187,6 +187,24 @@ async def test_with_too_much_late_nothing_is_begun() -> None:
 
     answer = await desk.ask(ECHO)
 
+    assert condition(answer) == "resource-constraint"
+    assert len(desk.asked) == begun
+    stuck.set()
+    await desk.boundary.finish(5)
+
+
+@pytest.mark.parametrize(("waited", "begun"), [(4.999, 1), (5.0, 0), (60.0, 0)])
+async def test_the_time_spent_waiting_for_its_turn_is_time_of_the_answer(waited: float, begun: int) -> None:
+    desk = Desk(answer_within=5.0)
+    stuck = asyncio.Event()
+    desk.serve = lambda _: stuck.wait()
+    iq = (
+        f"<iq xmlns='{COMPONENT}' type='get' id='1' from='juliet@example.org/x' to='vault.example.org'>"
+        f"{ECHO}</iq>"
+    )
+    async with asyncio.timeout(2):
+        answer = await desk.hand(iq, waited)
+    assert answer is not None
     assert condition(answer) == "resource-constraint"
     assert len(desk.asked) == begun
     stuck.set()
