@@ -133,9 +133,11 @@ def _resource(text: str) -> str:
 
 def _prepare(text: str, *, fold: bool) -> str:
     """Nodeprep or Resourceprep (RFC 3920, appendices A and B), which both servers apply."""
+    if any(map(stringprep.in_table_a1, text)):
+        raise JidMalformed("An address has a character that Unicode 3.2 did not have (RFC 3454, section 7).")
     mapped = "".join("" if stringprep.in_table_b1(character) else character for character in text)
     if fold:
-        mapped = "".join(stringprep.map_table_b2(character) for character in mapped)
+        mapped = "".join(map(_folded, mapped))
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
     for character in prepared:
         if _prohibited(character, spaces=fold):
@@ -147,6 +149,12 @@ def _prepare(text: str, *, fold: bool) -> str:
     ):
         raise JidMalformed("An address mixes directions of writing.")
     return prepared
+
+
+def _folded(character: str) -> str:
+    folded = stringprep.map_table_b2(character)
+    # Python folds letters that had no other case in Unicode 3.2, on which these profiles stand
+    return character if any(map(stringprep.in_table_a1, folded)) else folded
 
 
 def _prohibited(character: str, *, spaces: bool) -> bool:
