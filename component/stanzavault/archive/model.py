@@ -81,12 +81,12 @@ class Form:
     Attributes:
         content: the whole form as XML; empty where it asks to remove the form.
         size: bytes that it takes in an answer, at most.
-        encrypted: whether `EncryptedData` stands in it.
+        key_names: the names of the keys that its `EncryptedData` is encrypted with.
     """
 
     content: bytes = field(repr=False)
     size: int
-    encrypted: bool = False
+    key_names: tuple[str, ...] = ()
 
 
 LinkName = Literal["previous", "next"]
@@ -261,7 +261,7 @@ class Collection:
         items: how many items it has.
         keys: how many encrypted keys it has.
         form: bytes that its form takes in an answer, 0 without one.
-        form_encrypted: whether `EncryptedData` stands in the form.
+        form_key_names: the names of the keys that the `EncryptedData` in its form is encrypted with.
         largest_item: bytes that the largest item takes in an answer.
         largest_ring: bytes that keys take in an answer where they stand together, at most: those of one data
             key (`retrieve`) or under one public key (`keys`).
@@ -278,14 +278,14 @@ class Collection:
     items: int = 0
     keys: int = 0
     form: int = 0
-    form_encrypted: bool = False
+    form_key_names: tuple[str, ...] = ()
     largest_item: int = 0
     largest_ring: int = 0
 
     @property
     def encrypted(self) -> bool:
         """Whether it holds encrypted data or keys: then nothing plain may be added (XEP-0241, section 2)."""
-        return self.holds is Holds.ENCRYPTED or self.keys > 0 or self.form_encrypted
+        return self.holds is Holds.ENCRYPTED or self.keys > 0 or bool(self.form_key_names)
 
     @property
     def summary(self) -> Summary:

@@ -123,7 +123,7 @@ def save(
         items=before.items + len(items),
         keys=before.keys + len(new_keys),
         form=before.form if upload.form is None else upload.form.size,
-        form_encrypted=before.form_encrypted if upload.form is None else upload.form.encrypted,
+        form_key_names=before.form_key_names if upload.form is None else upload.form.key_names,
         largest_item=max([before.largest_item, *(item.size for item in upload.items)]),
         largest_ring=max([before.largest_ring, *rings]),
     )
@@ -155,9 +155,9 @@ def _linked(links: Mapping[LinkName, CollectionName], upload: Save) -> dict[Link
 def _holds(before: Collection, upload: Save) -> Holds:
     kinds = {item.kind is ItemKind.ENCRYPTED for item in upload.items}
     plain = before.holds is Holds.PLAIN or False in kinds
-    form_encrypted = before.form_encrypted if upload.form is None else upload.form.encrypted
+    form_key_names = before.form_key_names if upload.form is None else upload.form.key_names
     encrypted = before.holds is Holds.ENCRYPTED or True in kinds
-    if plain and (encrypted or before.keys or upload.keys or form_encrypted):
+    if plain and (encrypted or before.keys or upload.keys or form_key_names):
         raise NotAcceptable("A collection holds either encrypted data and keys, or plain messages and notes.")
     return Holds.PLAIN if plain else Holds.ENCRYPTED if encrypted else Holds.NOTHING
 
@@ -188,8 +188,8 @@ def _check_size(collection: Collection, frame: int, most: int) -> None:
     Raises:
         NotAcceptable: one would not.
     """
-    beside = frame + collection.form + SET_SIZE
-    if beside + collection.largest_item + collection.largest_ring > most:
+    rings = (1 + len(collection.form_key_names)) * collection.largest_ring
+    if frame + collection.form + collection.largest_item + rings + SET_SIZE > most:
         raise NotAcceptable(
             f"An answer has at most {most} bytes; the largest item of the collection, with its keys "
             "and what stands before it, would not fit into one."

@@ -160,12 +160,10 @@ def parse_form(tree: Element, most_fields: int) -> Form:
         raise BadRequest("The attributes of a collection are a form of type submit.")
     if not len(tree):
         return Form(b"", 0)
-    data = tree.findall(ENCRYPTED_DATA)
-    for encrypted in data:
-        xep_0241.check_data(encrypted)
+    names = dict.fromkeys(map(xep_0241.check_data, tree.findall(ENCRYPTED_DATA)))
     kept = element(tree.tag, dict(tree.items()), tree.text)
     kept.extend(tree)
-    return Form(xml.serialize(kept), xml.written_size(tree, NAMESPACE), bool(data))
+    return Form(xml.serialize(kept), xml.written_size(tree, NAMESPACE), tuple(names))
 
 
 def render_form(form: Form) -> Element:

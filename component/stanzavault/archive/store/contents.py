@@ -59,20 +59,23 @@ async def retrieve(shelf: Shelf, asked: Retrieve, reading: Reading) -> Content:
     budget = reading.most - reading.frame(kept) - kept.form
     page = await scan(shelf, listing, asked.page, entry, budget)
     items = [item for _, item in page.found]
-    rings = await _ring_sizes(shelf, record.id, _names(items), asked.public_names)
-    page.fit(_costs(items, rings), budget)
+    rings = await _ring_sizes(shelf, record.id, _names(kept, items), asked.public_names)
+    for_form = sum(rings.get(name, 0) for name in kept.form_key_names)
+    page.fit(_costs(items, rings, kept.form_key_names), budget - for_form)
     finished: Page[Item] = await finish(shelf, listing, page)
-    keys = await _keys(shelf, record.id, _names(finished.entries), asked.public_names, reading)
+    keys = await _keys(shelf, record.id, _names(kept, finished.entries), asked.public_names, reading)
     return Content(kept.summary, finished, kept.links, form, keys)
 
 
-def _names(items: Iterable[Item]) -> list[str]:
-    return list(dict.fromkeys(item.key_name for item in items if item.key_name is not None))
+def _names(kept: Collection, items: Iterable[Item]) -> list[str]:
+    """The keys that the form and some items are encrypted with."""
+    names = [*kept.form_key_names, *(item.key_name for item in items if item.key_name is not None)]
+    return list(dict.fromkeys(names))
 
 
-def _costs(items: Iterable[Item], rings: Mapping[str, int]) -> list[int]:
-    """What each item adds to an answer: itself, and its keys unless an item before has brought them."""
-    brought: set[str] = set()
+def _costs(items: Iterable[Item], rings: Mapping[str, int], form_names: Iterable[str]) -> list[int]:
+    """What each item adds to an answer: itself, and its keys unless the form or one before brings them."""
+    brought = set(form_names)
     costs = []
     for item in items:
         name = item.key_name
@@ -92,7 +95,7 @@ async def _form(shelf: Shelf, record: Record) -> Form | None:
     for row in await shelf.rows(found):
         content = shelf.open(collection_form, row)
         if content is not None:
-            return Form(content, kept.form, kept.form_encrypted)
+            return Form(content, kept.form, kept.form_key_names)
     return None
 
 

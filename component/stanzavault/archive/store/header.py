@@ -15,7 +15,7 @@ from stanzavault.kernel.clock import from_micros, to_micros
 from stanzavault.storage.sealed import seal_row
 
 _PLAIN_FIELDS = (
-    "version", "subject", "thread", "items", "keys", "form", "form_encrypted", "largest_item", "largest_ring",
+    "version", "subject", "thread", "items", "keys", "form", "largest_item", "largest_ring",
 )  # fmt: skip
 
 
@@ -47,10 +47,11 @@ def seal(
         "last": to_micros(kept.last),
         "links": {link: _name(name) for link, name in kept.links.items()},
         "holds": kept.holds,
+        "form_key_names": list(kept.form_key_names),
         "content_size": content_size,
         "form_size": form_size,
     }
-    told = {key: value for key, value in header.items() if value not in (None, 0, {})}
+    told = {key: value for key, value in header.items() if value not in (None, 0, {}, [])}
     content = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
     cleartext = {
         "id": id_,
@@ -80,7 +81,7 @@ def open_record(shelf: Shelf, row: Mapping[str, Any]) -> Record | None:
         items=header.get("items", 0),
         keys=header.get("keys", 0),
         form=header.get("form", 0),
-        form_encrypted=header.get("form_encrypted", False),
+        form_key_names=tuple(header.get("form_key_names", ())),
         largest_item=header.get("largest_item", 0),
         largest_ring=header.get("largest_ring", 0),
     )
