@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -79,3 +80,22 @@ def test_wrong_settings_stop_the_start(stanzavault, config: Path) -> None:
     outcome = stanzavault("run", "--config", config)
     assert outcome.status == 2
     assert "component.jid: is missing" in outcome.err
+
+
+def test_a_fault_of_ours_ends_it_with_a_guarded_line_and_no_traceback(config: Path) -> None:
+    script = """
+import sys, types
+async def run_vault(settings, stop):
+    raise ValueError("<body>meet me at the old mill</body>")
+sys.modules["stanzavault.app"] = types.SimpleNamespace(run_vault=run_vault)
+from stanzavault.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, "run", "--config", config], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "an exception was not caught" in done.stderr
+    assert "error=ValueError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "mill" not in done.stdout + done.stderr

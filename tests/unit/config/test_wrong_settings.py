@@ -39,7 +39,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_file(load) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(
             "admins: [x]\nlog:\n  level: loud\n  level: info\nkeys: {rsa_bits: 1024}\n"
-            "component: {jid: vault.example.org}\n",
+            "\n\n\n\ncomponent: {jid: vault.example.org}\n",
             STANZAVAULT_METRICS__LISTEN="9465",
         )
     assert [(problem.source.line, ".".join(problem.key)) for problem in caught.value.problems] == [
@@ -47,7 +47,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_file(load) -> None:
         (3, "log.level"),
         (4, "log.level"),
         (5, "keys.rsa_bits"),
-        (6, "component.secret"),
+        (10, "component.secret"),
         (0, "metrics.listen"),
     ]
 

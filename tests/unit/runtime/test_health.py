@@ -151,12 +151,15 @@ async def test_a_client_that_says_nothing_is_hung_up_on(vault: Vault, send, monk
     assert await send(b"GET /hea") == b""
 
 
-async def test_more_connections_than_allowed_are_hung_up_on_and_the_rest_is_served(vault: Vault, get) -> None:
+async def test_more_connections_than_allowed_are_hung_up_on_and_the_rest_is_served(
+    vault: Vault, get, monkeypatch
+) -> None:
+    monkeypatch.setattr(health, "_REQUEST_SECONDS", 60)
     opened = [
         await asyncio.open_connection(vault.at.host, vault.at.port) for _ in range(health._MOST_CONNECTIONS)
     ]
     reader, writer = await asyncio.open_connection(vault.at.host, vault.at.port)
-    assert await hung_up(reader)
+    assert await asyncio.wait_for(hung_up(reader), 5)
     writer.close()
     for lingering, each in opened:
         each.write_eof()
