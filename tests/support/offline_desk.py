@@ -25,7 +25,7 @@ from support.service import Inside
 
 COMPONENT = "jabber:component:accept"
 VAULT = "vault.example.org"
-HOSTS = ("example.org", "montague.net")
+HOSTS = ("example.org", "montague.net", "capulet.com")
 MESSAGE = f"{{{COMPONENT}}}message"
 _STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 

@@ -90,7 +90,6 @@ class Login:
     def asked(self, resource: Address) -> None:
         """A session asked by XEP-0013."""
         self._sessions.asked(resource, self._clock())
-        self._wake(resource.bare)
 
     def left(self, account: Address, position: int) -> None:
         """A message was left for an account, and is committed."""
@@ -135,7 +134,6 @@ class Login:
 
     async def _serve(self, account: Address) -> None:
         """Serve one session after the other, until one has all or nobody can receive."""
-        await self._introduce(account)
         for asker in self._sessions.in_the_way(account, self._clock()):
             with self._dealing_with(asker) as delivery:
                 if not await self._is_there(delivery):
@@ -154,18 +152,6 @@ class Login:
             yield delivery
         finally:
             del self._deliveries[resource.bare]
-
-    async def _introduce(self, account: Address) -> None:
-        """Make an account that the server vouches for an owner, so that messages can be left for it."""
-
-        async def is_known(unit: Unit) -> bool:
-            return await unit.find_owner(account) is not None
-
-        async def make(unit: Unit) -> None:
-            await unit.owner(account)
-
-        if not await self._database.read(account, is_known):
-            await self._database.write(account, make)
 
     async def _deliver(self, delivery: _Delivery, turn: Turn) -> bool:
         """Send window after window; whether the session has answered for all that waits."""

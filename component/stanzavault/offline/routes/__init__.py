@@ -65,7 +65,7 @@ class OfflineRoutes:
         unopened: Unopened = lambda: None,
     ) -> None:
         self._leaving = Leaving(database, logins.left, component, quota=quota, retention=retention)
-        self._presence = Presence(post, logins.available, logins.unavailable, component)
+        self._presence = Presence(database, post, logins.available, logins.unavailable, component)
         self._retrieval = Retrieval(database, post, logins.asked, component, limits=limits, unopened=unopened)
 
     def routes(self) -> Routes:

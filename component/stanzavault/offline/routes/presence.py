@@ -8,13 +8,16 @@ from xml.etree.ElementTree import Element
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.ports import Post
 from stanzavault.kernel.request import Request, Way
+from stanzavault.offline.routes.introduction import introduce
 from stanzavault.offline.stanza import presence
+from stanzavault.storage.unit import Database
 
 
 class Presence:
     """Takes presence.
 
     Args:
+        database: where accounts become known.
         post: sends the vault's own.
         available: told a session and its priority.
         unavailable: told a session that ended.
@@ -23,11 +26,13 @@ class Presence:
 
     def __init__(
         self,
+        database: Database,
         post: Post,
         available: Callable[[Address, int], None],
         unavailable: Callable[[Address], None],
         component: Address,
     ) -> None:
+        self._database = database
         self._post = post
         self._available = available
         self._unavailable = unavailable
@@ -41,6 +46,7 @@ class Presence:
 
         Raises:
             BadRequest: the priority is none.
+            ResourceConstraint: the database can't be reached.
         """
         sender = request.principal.address
         if request.way is not Way.DIRECT or not request.principal.is_local:
@@ -49,7 +55,9 @@ class Presence:
             return
         match request.type:
             case "" if not sender.is_bare:
-                self._available(sender, presence.priority(request.stanza))
+                priority = presence.priority(request.stanza)
+                await introduce(self._database, request.account)
+                self._available(sender, priority)
             case "unavailable" if not sender.is_bare:
                 self._unavailable(sender)
             case "subscribe":

@@ -14,6 +14,7 @@ from stanzavault.kernel.request import Request
 from stanzavault.offline import store
 from stanzavault.offline.handing_on import hand_on
 from stanzavault.offline.model import Place, Waiting, Window
+from stanzavault.offline.routes.introduction import introduce
 from stanzavault.offline.stanza import xep_0013
 from stanzavault.storage.unit import Database, Unit
 from stanzavault.storage.usage import Store, kept
@@ -61,7 +62,7 @@ class Retrieval:
         Raises:
             Forbidden: they are another account's.
         """
-        self._note(request)
+        await self._note(request)
         return xep_0013.render_number(await self._count(request.account))
 
     async def headers(self, request: Request) -> Sequence[Element]:
@@ -73,7 +74,7 @@ class Retrieval:
             ItemNotFound: it names an item that the vault never gave.
             FeatureNotImplemented: it asks for an index.
         """
-        self._note(request)
+        await self._note(request)
         has_set = only_child(request.payload, xep_0059.SET) is not None
         wanted = xep_0059.parse(request.payload, self._limits.page if has_set else _NO_LIMIT)
         if wanted.index is not None:
@@ -94,7 +95,7 @@ class Retrieval:
             Forbidden: they are another account's.
             ItemNotFound: one of them is not there; none is sent then.
         """
-        self._note(request)
+        await self._note(request)
         match xep_0013.parse(request.payload, "get", request.account):
             case xep_0013.Some(places):
                 await self._view(request, places)
@@ -109,7 +110,7 @@ class Retrieval:
             Forbidden: they are another account's.
             ItemNotFound: one of them is not there; none is removed then.
         """
-        self._note(request)
+        await self._note(request)
         command = xep_0013.parse(request.payload, "set", request.account)
 
         async def work(unit: Unit) -> None:
@@ -188,9 +189,10 @@ class Retrieval:
     async def _send(self, waiting: Sequence[Waiting], to: Address) -> None:
         await hand_on(self._post, waiting, self._component, to, nodes=True)
 
-    def _note(self, request: Request) -> None:
+    async def _note(self, request: Request) -> None:
         if not request.is_own:
             raise Forbidden("Messages are handed to nobody but the account that they are for.")
+        await introduce(self._database, request.account)
         self._asked(request.principal.address)
 
 
