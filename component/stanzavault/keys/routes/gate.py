@@ -48,13 +48,13 @@ class Gate:
             raise refusal(node)
         return node
 
-    async def still(self, unit: Unit, node: Node, account: Address) -> Owner:
-        """The owner of a node that `readable` gave, to be read in this unit.
+    async def still(self, unit: Unit, node: Node, account: Address, *, writes: bool = False) -> Owner:
+        """The owner of a node that `readable` gave, for this unit to go on.
 
         Raises:
             ResourceConstraint: the node was changed since.
         """
-        owner = await unit.find_owner(account)
+        owner = await (writing_owner(unit, account) if writes else unit.find_owner(account))
         if owner is None or await self._stores.nodes.find(unit, owner, node.name) != node:
             raise ResourceConstraint("The node is being changed: try again.")
         return owner
@@ -86,6 +86,11 @@ class Gate:
             account, reader.bare
         )
         return may_read(node, account, reader, is_contact=is_contact)
+
+
+async def writing_owner(unit: Unit, account: Address) -> Owner | None:
+    """An owner who is there, able to seal what the unit writes; None where the account has no record."""
+    return None if await unit.find_owner(account) is None else await unit.owner(account)
 
 
 def require_own(request: Request) -> None:

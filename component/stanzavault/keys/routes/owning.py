@@ -14,7 +14,7 @@ from stanzavault.keys.model.conditions import unsupported
 from stanzavault.keys.model.node import AccessModel, Node, Policy, State
 from stanzavault.keys.model.requests import Affiliate, Configure, Create, Delete, Purge
 from stanzavault.keys.routes.announcing import Announcer
-from stanzavault.keys.routes.gate import Gate, require_own
+from stanzavault.keys.routes.gate import Gate, require_own, writing_owner
 from stanzavault.keys.rules import configuration
 from stanzavault.keys.stanza import xep_0060_event, xep_0060_owner
 from stanzavault.keys.stanza.node_form import NODE_CONFIG, render_form
@@ -142,7 +142,7 @@ class Owning:
         saves: bool = True,
     ) -> None:
         async def work(unit: Unit) -> None:
-            owner = await unit.find_owner(request.account)
+            owner = await writing_owner(unit, request.account)
             node = None if owner is None else await self.stores.nodes.find(unit, owner, name)
             if owner is None or node is None:
                 raise ItemNotFound("There is no such node.")

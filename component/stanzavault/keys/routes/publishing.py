@@ -18,7 +18,7 @@ from stanzavault.keys.model.node import Node, Policy, State
 from stanzavault.keys.model.public_key import RsaKey
 from stanzavault.keys.model.requests import Publish, Retract
 from stanzavault.keys.routes.announcing import Announcer
-from stanzavault.keys.routes.gate import Gate, require_own
+from stanzavault.keys.routes.gate import Gate, require_own, writing_owner
 from stanzavault.keys.rules.configuration import ACCESS, check_preconditions, configured, default_node
 from stanzavault.keys.stanza.xep_0060 import render_published
 from stanzavault.keys.stanza.xep_0060_event import published, retracted
@@ -82,7 +82,7 @@ class Publishing:
         kind = self.kinds.writable(command.node)
 
         async def work(unit: Unit) -> None:
-            owner = await unit.find_owner(request.account)
+            owner = await writing_owner(unit, request.account)
             node = None if owner is None else await self.stores.nodes.find(unit, owner, kind.name)
             if owner is None or node is None:
                 raise ItemNotFound("There is no such node.")

@@ -43,7 +43,7 @@ class Subscribing:
         node = await self.gate.readable(request, kind.name)
 
         async def work(unit: Unit) -> None:
-            owner = await self.gate.still(unit, node, request.account)
+            owner = await self.gate.still(unit, node, request.account, writes=True)
             subscriptions = self.stores.subscriptions
             if await subscriptions.has(unit, owner, node, command.subscriber):
                 return
