@@ -34,7 +34,7 @@ from stanzavault.runtime.boundary import Addressing, Boundary, Pace, Privileges,
 from stanzavault.runtime.database import GroupedDatabase
 from stanzavault.runtime.engines import database_url
 from stanzavault.runtime.health import HealthServer, Probes
-from stanzavault.runtime.log import bind_stanza
+from stanzavault.runtime.log import bind_stanza, count_withheld
 from stanzavault.runtime.metrics import Metrics
 from stanzavault.runtime.stream import (
     ConfigurationError,
@@ -92,6 +92,7 @@ class _Vault:
         self._metrics = Metrics(
             self._registry, stream_up=lambda: self._stream.connected, waiting=lambda: self._stream.waiting
         )
+        count_withheld(self._metrics.log_withheld)
         self._privileges = Privileges()
         self._stream = Stream(
             _stream_settings(settings),
@@ -208,7 +209,11 @@ class _Vault:
                 removed = await remove_expired_messages(self._database, self._component)
                 _log.debug("expired messages were removed", extra={"action": "purged", "count": removed})
             except StanzaError as error:
-                _log.warning("nothing was purged: %s", error.condition, extra={"action": "purge-failed"})
+                _log.warning(
+                    "nothing was purged: %s",
+                    error.condition,
+                    extra={"action": "purge-failed", "condition": error.condition},
+                )
             await asyncio.sleep(_SECONDS_BETWEEN_PURGES)
 
     def _forget_server(self) -> None:

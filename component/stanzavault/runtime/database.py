@@ -172,7 +172,8 @@ class GroupedDatabase:
         """Bytes that the database takes on its disk; None while it can't tell."""
         try:
             async with self._reading.connect() as connection:
-                return (await connection.execute(text(_SIZE[connection.dialect.name]))).scalar_one()
+                size: int = (await connection.execute(text(_SIZE[connection.dialect.name]))).scalar_one()
+                return size
         except (SQLAlchemyError, OSError):
             return None
 

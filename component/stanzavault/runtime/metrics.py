@@ -15,7 +15,7 @@ _GROUP: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """The metrics of one running vault; a `StreamObserver`.
+    """The metrics of one running vault: what its stream, boundary and database tell.
 
     Args:
         registry: where they are registered; nothing is global.
@@ -68,9 +68,6 @@ class Metrics:
         """A connection ended, or could not be made."""
         self._disconnections.labels(failure.reason.value).inc()
 
-    def reconnect_scheduled(self, delay: float) -> None:
-        """The next attempt is made in that many seconds; it is counted once it fails or succeeds."""
-
     def stanza_accepted(self, kind: str) -> None:
         """A stanza is handed on, or waits to be."""
         self._accepted.labels(kind).inc()
@@ -78,11 +75,6 @@ class Metrics:
     def stanza_refused(self, kind: str, refusal: Refusal) -> None:
         """A stanza is not served."""
         self._stanzas.labels(kind, refusal.label).inc()
-
-    def stanza_handled(self, kind: str, seconds: float, *, failed: bool) -> None:
-        """A handler ended after that many seconds; `failed` if by an exception."""
-        self._stanzas.labels(kind, "failed" if failed else "served").inc()
-        self._seconds.labels(kind).observe(seconds)
 
     def settled(self, kind: str, outcome: str, seconds: float) -> None:
         """The boundary is done with a stanza, so many seconds after taking it."""

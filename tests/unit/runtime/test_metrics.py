@@ -54,12 +54,12 @@ def test_reconnects_are_counted_by_reason(value, metrics: Metrics) -> None:
 
 def test_stanzas_are_counted_by_kind_and_outcome_with_their_latencies(value, metrics: Metrics) -> None:
     metrics.stanza_accepted("iq")
-    metrics.stanza_handled("iq", 0.03, failed=False)
-    metrics.stanza_handled("iq", 7, failed=True)
+    metrics.settled("iq", "result", 0.03)
+    metrics.settled("iq", "internal-server-error", 7)
     metrics.stanza_refused("message", Refusal.TOO_DEEP)
     assert value("stanzas_accepted_total", kind="iq") == 1
-    assert value("stanzas_total", kind="iq", outcome="served") == 1
-    assert value("stanzas_total", kind="iq", outcome="failed") == 1
+    assert value("stanzas_total", kind="iq", outcome="result") == 1
+    assert value("stanzas_total", kind="iq", outcome="internal-server-error") == 1
     assert value("stanzas_total", kind="message", outcome="too-deep") == 1
     assert value("stanza_seconds_count", kind="iq") == 2
     assert value("stanza_seconds_bucket", kind="iq", le="0.05") == 1
