@@ -136,7 +136,7 @@ class ComponentLink(ComponentXMPP):
             return Failure(FailureReason.REFUSED)
         except ssl.SSLError:
             return Failure(FailureReason.TLS)
-        except OSError:
+        except (OSError, UnicodeError):  # the latter for a name that DNS can't carry
             return Failure(FailureReason.UNREACHABLE)
         return None
 

@@ -220,8 +220,8 @@ class StanzaReader:
         self._depth = 1
         self._parser.StartNamespaceDeclHandler = None
         as_sent = _TAG_NAME.match(self._parser.GetInputContext() or b"")
-        if as_sent is None:  # only an encoding other than UTF-8, which RFC 6120 section 11.6 rules out
-            raise _Broken("unsupported-encoding")
+        if as_sent is None or not as_sent[1].endswith(name.rpartition("}")[2].encode()):
+            raise _Broken("unsupported-encoding")  # RFC 6120 section 11.6: UTF-8 and nothing else
         self._root_name = as_sent[1].decode()
         namespace = self._root_namespaces.get(None)
         self._events.append(StreamOpened(self._qualified(name), attributes, namespace))

@@ -35,7 +35,7 @@ class Stream:
         settings: Where, who and how much.
         handle: Called with each stanza, an element as received, namespace ``jabber:component:accept``; its
             ``from`` is a valid JID and its ``to`` lies in the component's domain. An IQ is of type get or set
-            and has an id and one child. Many run at once, each with context variables of its own. An exception
+            and has an id and one child. Many run at once, each with its own context variables. An exception
             is logged by an id, and an IQ is then answered ``internal-server-error`` with that id.
         queue_key: Whose stanza this is, for the order within an account and the fairness between accounts.
         observer: Told of everything worth counting.

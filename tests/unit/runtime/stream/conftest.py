@@ -42,6 +42,9 @@ class Recorder:
                 self._happened.clear()
                 await self._happened.wait()
 
+    def handler_began(self) -> None:
+        self._happened.set()
+
     def connection_established(self) -> None:
         self.established += 1
         self._happened.set()
@@ -73,13 +76,18 @@ class Vault:
     def __init__(self, settings: StreamSettings, handle: Handle | None) -> None:
         self.observer = Recorder()
         self.handled: list[Element] = []
+        self._behaviour = handle or self.echo
         self.stream = Stream(
             settings,
-            handle or self.echo,
+            self._handle,
             queue_key=lambda stanza: stanza.attrib["from"].partition("/")[0],
             observer=self.observer,
         )
         self.running = asyncio.create_task(self.stream.run())
+
+    async def _handle(self, stanza: Element) -> None:
+        self.observer.handler_began()
+        await self._behaviour(stanza)
 
     async def echo(self, stanza: Element) -> None:
         self.handled.append(stanza)
