@@ -46,7 +46,9 @@ class Contacts:
 class KeyDesk:
     """The slice and all around it."""
 
-    def __init__(self, inside: Inside, policy: Policy, limits: Limits) -> None:
+    def __init__(
+        self, inside: Inside, policy: Policy, limits: Limits, hosts: tuple[str, ...] = (HOST,)
+    ) -> None:
         self.inside = inside
         self.clock = inside.clock
         self.roster = Contacts()
@@ -58,7 +60,7 @@ class KeyDesk:
             inside.database, self.stores, self, self.roster, component=VAULT, policy=policy, limits=limits
         )
         self._boundary = Boundary(
-            Addressing(VAULT, (HOST,)),
+            Addressing(VAULT, hosts),
             Terms(reply=limits.reply, pace=Pace(1, 100_000), answer_within=10, version="0"),
             [self.keys.routes()],
             Privileges(),
@@ -89,12 +91,20 @@ class KeyDesk:
             f"<iq xmlns='jabber:component:accept' id='1' type='{type_}' from={quoteattr(sender)} to='{to}'>"
             f"{payload}</iq>"
         )
+        (answer,) = await self.hand(iq)
+        return answer
+
+    async def hand(self, stanza: Element) -> list[Element]:
+        """Hand a stanza to the vault: the answers to it."""
         before = len(self.sent)
-        await self._boundary.handle(iq)
-        answers = [stanza for stanza in self.sent[before:] if stanza.tag.endswith("}iq")]
-        assert len(answers) == 1
-        self.sent.remove(answers[0])
-        return answers[0]
+        await self._boundary.handle(stanza)
+        answers = [
+            one
+            for one in self.sent[before:]
+            if not one.tag.endswith("}message") or one.get("type") == "error"
+        ]
+        self.sent = [one for one in self.sent if one not in answers]
+        return answers
 
     async def told(self) -> list[Element]:
         """The notifications since the last call."""
