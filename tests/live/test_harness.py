@@ -10,6 +10,7 @@ from slixmpp import JID
 from support.accounts import new_account, register
 from support.clients import CLIENT, StanzaRefusedError, logged_in
 from support.component import COMPONENT, answer_to, attached
+from support.inbox import WAIT
 from support.postgresql import PostgreSQL
 from support.xmpp_server import XmppServer
 
@@ -111,6 +112,17 @@ async def test_the_component_is_granted_privileges(server: XmppServer) -> None:
             ("message", "outgoing"),
             ("presence", "managed_entity"),
         }
+
+
+async def test_prosody_lets_a_new_link_of_the_component_replace_the_old_one(prosody: XmppServer) -> None:
+    async with attached(prosody, answer_delegated) as old:
+        replaced = asyncio.get_running_loop().create_future()
+        old.add_event_handler("disconnected", replaced.set_result, disposable=True)
+        romeo = await new_account(prosody, "romeo")
+        async with attached(prosody, answer_delegated) as new, logged_in(prosody, romeo) as client:
+            await asyncio.wait_for(replaced, WAIT)
+            await client.iq_get(ET.Element(DELEGATED[0]))
+            await new.inbox.wait_for(lambda stanza: stanza.find(f"*/{FORWARD}") is not None)
 
 
 async def test_a_second_component_is_there_for_tests_of_distrust(server: XmppServer) -> None:
