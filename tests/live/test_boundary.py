@@ -150,6 +150,39 @@ async def test_a_copy_that_a_client_forges_is_refused(server_vault: ServerVault)
     assert answer.find("*/{urn:ietf:params:xml:ns:xmpp-stanzas}forbidden") is not None
 
 
+HANDED_OVER = {
+    "XEP-0136": "<list xmlns='urn:xmpp:archive'/>",
+    "XEP-0189": "<pubkey xmlns='urn:xmpp:pubkey:2'/>",
+    "XEP-0013": "<offline xmlns='http://jabber.org/protocol/offline'><fetch/></offline>",
+}
+
+
+@pytest.mark.parametrize("protocol", HANDED_OVER)
+async def test_requests_to_ones_own_account_reach_the_vault(server_vault: ServerVault, protocol: str) -> None:
+    """A client that knows nothing of the vault is served by it: the answer is the vault's, word for word."""
+    romeo = await new_account(server_vault.server, "romeo")
+    payload = HANDED_OVER[protocol]
+    async with logged_in(server_vault.server, romeo) as client:
+        answers = []
+        for to in (None, romeo.jid, at_vault(romeo, server_vault)):
+            try:
+                result = await client.iq_get(ET.fromstring(payload), to=to)
+                answers.append(("result", *(child.tag for child in result)))
+            except StanzaRefusedError as refused:
+                answers.append((refused.condition, refused.text))
+        assert answers[0] == answers[1] == answers[2]
+        assert answers[0][0] not in {"service-unavailable", "feature-not-implemented", "forbidden"}
+
+
+async def test_the_account_and_the_host_advertise_what_the_vault_serves(server_vault: ServerVault) -> None:
+    romeo = await new_account(server_vault.server, "romeo")
+    async with logged_in(server_vault.server, romeo) as client:
+        served = {"urn:xmpp:archive", "urn:xmpp:pubkey:2", "http://jabber.org/protocol/offline"}
+        assert {feature for feature in served if feature in await features(client, romeo.jid)} == served
+        # A key is asked of the account that owns it: the host has none to offer.
+        assert served - {"urn:xmpp:pubkey:2"} <= await features(client, romeo.domain)
+
+
 async def test_a_flood_from_one_account_is_limited_and_another_is_served(new_vault: NewVault) -> None:
     vault = await new_vault("prosody-sqlite", settings={"limits": {"per_account": "5/s"}})
     mallory, romeo = await new_account(vault.server, "mallory"), await new_account(vault.server, "romeo")

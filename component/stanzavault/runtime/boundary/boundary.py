@@ -230,6 +230,7 @@ class Boundary:
     def _noted(self, request: Request) -> bool:
         """Take to heart what a server tells of what it hands over or allows; False where it tells nothing."""
         server = request.principal.address
+        # From anybody else it was refused before; what opens rosters is worth a second look.
         if request.way is not Way.DIRECT or not self._addressing.is_server(server):
             return False
         noted = False
