@@ -16,7 +16,6 @@ from stanzavault.config.problems import Contradiction
 from stanzavault.config.quantities import Duration, PerTime, Rate, Size
 from stanzavault.config.sources import DEFAULT, Key, Source
 from stanzavault.config.values import (
-    Accounts,
     Command,
     DatabaseUrl,
     Domain,
@@ -196,23 +195,9 @@ class ArchiveQuota(Section):
 
 
 class Archive(Section):
-    """Archived conversations (XEP-0136, XEP-0241, XEP-0313)."""
+    """Archived conversations (XEP-0136, XEP-0241)."""
 
-    automatic: Literal["always", "roster", "never"] = Field(
-        default="always",
-        description="Which messages are archived without being asked, until an account says otherwise: "
-        "all (always), those of its contacts (roster), or none (never).",
-    )
-    own_key: Literal["allowed", "refused"] = Field(
-        default="allowed",
-        description="Whether an account may have its archive sealed to its own key, which only it can read.",
-    )
-    retention: Duration = Field(default=timedelta(days=365), description="What is older is removed.")
     quota: ArchiveQuota = Field(default_factory=ArchiveQuota)
-    when_full: Literal["evict", "refuse"] = Field(
-        default="evict",
-        description="Above the quota, the oldest is removed (evict) or the new one refused (refuse).",
-    )
 
 
 class Limits(Section):
@@ -266,11 +251,6 @@ class Settings(Section):
     offline: Offline = Field(default_factory=Offline)
     archive: Archive = Field(default_factory=Archive)
     limits: Limits = Field(default_factory=Limits)
-    admins: Accounts = Field(
-        default=(),
-        description="Accounts that may administer the vault over XMPP.",
-        examples=["[root@example.org]"],
-    )
     log: Log = Field(default_factory=Log)
     metrics: Metrics = Field(default_factory=Metrics)
 

@@ -25,8 +25,6 @@ _ENDPOINT = re.compile(r"(?:\[([0-9A-Fa-f:]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
 _A_HOST: Final = "a host name or an IP address"
 _A_DOMAIN: Final = "a host name such as example.org"
 _DOMAINS: Final = "a list of at least one host name, such as [example.org]"
-_AN_ACCOUNT: Final = "an account such as root@example.org"
-_ACCOUNTS: Final = "a list of accounts, such as [root@example.org]"
 _AN_ENDPOINT: Final = "an address and a port, such as 127.0.0.1:9465 or [::1]:9465"
 _A_FILE: Final = "the path of a file"
 _A_WORD: Final = "a word"
@@ -87,8 +85,8 @@ def _text(value: object, expected: str) -> str:
     return value
 
 
-def _listed(value: object, expected: str, read: Callable[[object], Item], *, least: int) -> tuple[Item, ...]:
-    if not isinstance(value, list | tuple) or len(value) < least:
+def _listed(value: object, expected: str, read: Callable[[object], Item]) -> tuple[Item, ...]:
+    if not isinstance(value, list | tuple) or not value:
         raise ValueError(f"expected {expected}")
     items: list[Item] = []
     for place, item in enumerate(value):
@@ -99,18 +97,18 @@ def _listed(value: object, expected: str, read: Callable[[object], Item], *, lea
     return tuple(items)
 
 
-def _address(value: object, expected: str, *, local: bool) -> Address:
+def _address(value: object, expected: str) -> Address:
     try:
         address = value if isinstance(value, Address) else Address.parse(_text(value, expected))
     except JidMalformed as error:
         raise ValueError(f"expected {expected}") from error
-    if bool(address.local) != local or address.resource:
+    if address.local or address.resource:
         raise ValueError(f"expected {expected}")
     return address
 
 
 def _domain(value: object) -> str:
-    return _address(value, _A_DOMAIN, local=False).domain
+    return _address(value, _A_DOMAIN).domain
 
 
 def _host(value: object) -> str:
@@ -118,7 +116,7 @@ def _host(value: object) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        return _address(text, _A_HOST, local=False).domain
+        return _address(text, _A_HOST).domain
 
 
 def _endpoint(value: object) -> Endpoint:
@@ -165,27 +163,18 @@ def _show_list(values: tuple[object, ...]) -> str:
     return f"[{', '.join(map(str, values))}]"
 
 
-Domain = Annotated[
-    Address, PlainValidator(lambda value: _address(value, _A_DOMAIN, local=False)), Written(_A_DOMAIN)
-]
+Domain = Annotated[Address, PlainValidator(lambda value: _address(value, _A_DOMAIN)), Written(_A_DOMAIN)]
 Domains = Annotated[
     tuple[str, ...],
-    PlainValidator(lambda value: _listed(value, _DOMAINS, _domain, least=1)),
+    PlainValidator(lambda value: _listed(value, _DOMAINS, _domain)),
     Written(_DOMAINS, _show_list),
-]
-Accounts = Annotated[
-    tuple[Address, ...],
-    PlainValidator(
-        lambda value: _listed(value, _ACCOUNTS, lambda item: _address(item, _AN_ACCOUNT, local=True), least=0)
-    ),
-    Written(_ACCOUNTS, _show_list),
 ]
 Host = Annotated[str, PlainValidator(_host), Written(_A_HOST)]
 Listen = Annotated[Endpoint, PlainValidator(_endpoint), Written(_AN_ENDPOINT)]
 File = Annotated[Path, PlainValidator(_file), Written(_A_FILE)]
 Command = Annotated[
     tuple[str, ...],
-    PlainValidator(lambda value: _listed(value, _A_COMMAND, lambda item: _text(item, _A_WORD), least=1)),
+    PlainValidator(lambda value: _listed(value, _A_COMMAND, lambda item: _text(item, _A_WORD))),
     Written(_A_COMMAND, _show_list),
 ]
 Variable = Annotated[str, PlainValidator(_variable), Written(_A_VARIABLE)]

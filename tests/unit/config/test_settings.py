@@ -38,9 +38,8 @@ database:  {{url: "sqlite:////var/lib/stanzavault/vault.db", pool: 10, min_free:
 sealing:   {{master_key_file: /etc/stanzavault/master.key}}
 keys:      {{rsa_bits: 2048, access: open}}
 offline:   {{retention: 30d, quota: {{bytes: 20MiB, messages: 1000}}}}
-archive:   {{automatic: always, own_key: allowed, retention: 1y, quota: {{bytes: 1GiB}}, when_full: evict}}
+archive:   {{quota: {{bytes: 1GiB}}}}
 limits:    {{stanza: 256KiB, reply: 128KiB, page: 100, depth: 64, per_account: 20/s}}
-admins:    [root@example.org]
 log:       {{format: text, level: info}}
 metrics:   {{listen: "127.0.0.1:9465"}}
 """
@@ -49,12 +48,10 @@ metrics:   {{listen: "127.0.0.1:9465"}}
     assert settings.component.answer_within == timedelta(seconds=20)
     assert settings.database.min_free == 1 << 30
     assert settings.sealing.master_key_file == Path("/etc/stanzavault/master.key")
-    assert settings.archive.retention == timedelta(days=365)
     assert settings.limits.per_account == Rate(20, timedelta(seconds=1))
-    assert settings.admins == (Address("root", "example.org"),)
     assert settings.metrics.listen == Endpoint("127.0.0.1", 9465)
     nothing_but_defaults = load(
-        f"component: {{jid: vault.example.org, secret_file: {secret}}}\nadmins: [root@example.org]\n"
+        f"component: {{jid: vault.example.org, secret_file: {secret}}}\n"
         "sealing: {master_key_file: /etc/stanzavault/master.key}"
     )
     for key, _ in each_setting():
@@ -85,9 +82,8 @@ def test_paths_start_where_the_file_lies(load, file: Path) -> None:
 
 
 def test_addresses_are_prepared(load) -> None:
-    settings = load("server: {hosts: [EXAMPLE.org, bücher.example]}\nadmins: [Root@Example.ORG]")
+    settings = load("server: {hosts: [EXAMPLE.org, bücher.example]}")
     assert settings.server.hosts == ("example.org", "bücher.example")
-    assert str(settings.admins[0]) == "root@example.org"
 
 
 @pytest.mark.parametrize("link", [{"host": "127.0.0.53"}, {"host": "::1"}, {"host": "LOCALHOST"}])

@@ -27,13 +27,11 @@ def test_a_variable_overrides_the_file(load) -> None:
         STANZAVAULT_LOG__LEVEL="debug",
         STANZAVAULT_OFFLINE__QUOTA__MESSAGES="7",
         STANZAVAULT_SERVER__HOSTS="[a.example, b.example]",
-        STANZAVAULT_ADMINS="[root@a.example]",
         STANZAVAULT_COMPONENT__ALLOW_PLAINTEXT="true",
     )
     assert settings.log.level == "debug"
     assert (settings.offline.quota.messages, settings.offline.quota.bytes) == (7, 1 << 20)
     assert settings.server.hosts == ("a.example", "b.example")
-    assert [str(admin) for admin in settings.admins] == ["root@a.example"]
     assert settings.component.allow_plaintext is True
 
 

@@ -38,17 +38,17 @@ def test_an_error_names_the_key_the_line_and_what_was_expected(case: dict[str, A
 def test_all_errors_are_told_at_once_in_the_order_of_the_file(load) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(
-            "admins: [x]\nlog:\n  level: loud\n  level: info\nkeys: {rsa_bits: 1024}\n"
+            "metrics: {listen: 9}\nlog:\n  level: loud\n  level: info\nkeys: {rsa_bits: 1024}\n"
             "\n\n\n\ncomponent: {jid: vault.example.org}\n",
-            STANZAVAULT_METRICS__LISTEN="9465",
+            STANZAVAULT_LIMITS__PAGE="many",
         )
     assert [(problem.source.line, ".".join(problem.key)) for problem in caught.value.problems] == [
-        (1, "admins.0"),
+        (1, "metrics.listen"),
         (3, "log.level"),
         (4, "log.level"),
         (5, "keys.rsa_bits"),
         (10, "component.secret"),
-        (0, "metrics.listen"),
+        (0, "limits.page"),
     ]
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_told_with_what_helps(tmp_path: Path) -> Non
 
 
 def test_a_file_in_another_encoding_is_told(file: Path) -> None:
-    file.write_bytes("admins: [müller@example.org]".encode("latin-1"))
+    file.write_bytes("# für müller@example.org".encode("latin-1"))
     with pytest.raises(OperatorError, match="UTF-8"):
         load_settings(file, {})
 

@@ -7,7 +7,6 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from stanzavault.runtime.metrics import Metrics
 from stanzavault.runtime.stream.failures import Failure, FailureReason
-from stanzavault.runtime.stream.observer import StreamObserver
 from stanzavault.runtime.stream.refusals import Refusal
 
 
@@ -45,7 +44,6 @@ def test_stream_up_and_queue_depth_are_those_of_the_moment(value, parts: Parts) 
 def test_reconnects_are_counted_by_reason(value, metrics: Metrics) -> None:
     metrics.connection_ended(Failure(FailureReason.WRONG_SECRET))
     metrics.connection_ended(Failure(FailureReason.WRONG_SECRET, "not-authorized"))
-    metrics.reconnect_scheduled(1.5)
     metrics.connection_established()
     assert value("stream_disconnections_total", reason="wrong-secret") == 2
     assert value("stream_disconnections_total", reason="conflict") is None
@@ -91,8 +89,3 @@ def test_two_vaults_in_one_process_count_apart_and_nothing_is_global(parts: Part
     Metrics(other, stream_up=lambda: True, waiting=lambda: 0)
     assert b"stanzavault_stream_up 1.0" in generate_latest(other)
     assert b"stanzavault" not in generate_latest(REGISTRY)
-
-
-def test_metrics_observe_a_stream(metrics: Metrics) -> None:
-    observer: StreamObserver = metrics
-    assert {name for name in vars(StreamObserver) if not name.startswith("_")} <= set(dir(observer))
