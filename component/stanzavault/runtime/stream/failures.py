@@ -41,7 +41,7 @@ _TEXTS: Final = {
     FailureReason.HANDSHAKE_TIMEOUT: "the server did not answer the handshake in time",
     FailureReason.CLOSED_EARLY: "the server hung up before the handshake: check jid, secret and port",
     FailureReason.WRONG_SECRET: "the server refused the secret: it must equal the server's component secret",
-    FailureReason.CONFLICT: "the server has another connection of this component, and keeps that one",
+    FailureReason.CONFLICT: "there is another connection of this component, and the server keeps only one",
     FailureReason.HOST_UNKNOWN: "the server does not know this component: add its jid to the configuration",
     FailureReason.STREAM_ERROR: "the server ended the stream with an error",
     FailureReason.MALFORMED: "the server sent what is not an acceptable component stream, and it was closed",

@@ -7,7 +7,6 @@ dropped, spun, stalled or made to talk. No slixmpp stanza object is built for wh
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections import deque
 from enum import Enum, auto
@@ -18,7 +17,7 @@ from slixmpp import ComponentXMPP
 from slixmpp.xmlstream.stanzabase import StanzaBase
 from slixmpp.xmlstream.tostring import tostring
 
-from .addresses import is_loopback_address
+from .dialling import bound_retransmission, dial, is_exposed
 from .failures import Disconnected, Failure, FailureReason, failure_of_stream_error
 from .outbox import Outbox
 from .reader import (
@@ -126,7 +125,7 @@ class ComponentLink(ComponentXMPP):
     async def _establish(self) -> Failure | None:
         try:
             async with asyncio.timeout(self._settings.handshake_timeout):
-                await self._open()
+                await dial(self._settings, self)
                 await self._answered
         except TimeoutError:
             if self.transport is None:
@@ -139,26 +138,6 @@ class ComponentLink(ComponentXMPP):
         except (OSError, UnicodeError):  # the latter for a name that DNS can't carry
             return Failure(FailureReason.UNREACHABLE)
         return None
-
-    async def _open(self) -> None:
-        """Connects to the first of the host's addresses that accepts; raises what the last one did."""
-        settings = self._settings
-        found = await self.loop.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        for address in addresses:
-            try:
-                await self.loop.create_connection(
-                    lambda: self,
-                    address,
-                    settings.port,
-                    ssl=settings.tls,
-                    server_hostname=settings.host if settings.tls else None,
-                )
-            except OSError:
-                if address == addresses[-1]:
-                    raise
-            else:
-                return
 
     def connection_made(self, transport: asyncio.BaseTransport, send_event: bool = True) -> None:  # noqa: FBT001, FBT002  (slixmpp's signature)
         """Starts a stream of which nothing is left from any before."""
@@ -174,11 +153,11 @@ class ComponentLink(ComponentXMPP):
             keepalive=self._settings.keepalive,
             on_stall=self._stalled,
         )
-        if self._is_exposed():
+        if is_exposed(self._settings, self.transport):
             self._failure = Failure(FailureReason.NOT_LOOPBACK)
             self.transport.abort()
             return
-        self._bound_retransmission()
+        bound_retransmission(self.transport, self._settings.stall_timeout)
         if send_event:
             self.event("connected")
         self.send_raw(self.stream_header)
@@ -196,20 +175,6 @@ class ComponentLink(ComponentXMPP):
         for waited_for in (self._answered, self._ended):
             if not waited_for.done():
                 waited_for.set_result(None)
-
-    def _is_exposed(self) -> bool:
-        """Whether 'localhost' turned out to be elsewhere: the settings could only judge its name."""
-        if self._settings.tls or self._settings.allow_plaintext:
-            return False
-        peer = cast("asyncio.Transport", self.transport).get_extra_info("peername")
-        return not (peer and is_loopback_address(str(peer[0])))
-
-    def _bound_retransmission(self) -> None:
-        """Makes the system give up on a peer that vanished; by itself it tries for a quarter of an hour."""
-        link = cast("asyncio.Transport", self.transport).get_extra_info("socket")
-        if link is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            milliseconds = int(self._settings.stall_timeout * 1000)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     # Reading
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 
 import pytest
 
-from stanzavault.runtime.stream import Failure, FailureReason, ReconnectPace, link
+from stanzavault.runtime.stream import Failure, FailureReason, ReconnectPace, dialling
 from stanzavault.runtime.stream.failures import STREAM_CONDITIONS
 
 from .conftest import AT_ONCE, PATIENCE, Server, Start
@@ -155,7 +156,7 @@ async def test_what_is_no_component_stream_is_left_without_proving_the_secret(
 async def test_localhost_that_turns_out_to_be_elsewhere_is_told_nothing(
     server: Server, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "is_loopback_address", lambda address: False)
+    monkeypatch.setattr(dialling, "is_loopback_address", lambda address: False)
     vault = start()
     connection = await server.connection()
     assert (await vault.failure()).reason is FailureReason.NOT_LOOPBACK
@@ -205,3 +206,12 @@ def test_every_failure_has_a_text_and_none_is_of_the_peers_making() -> None:
         for condition in (None, *STREAM_CONDITIONS)
     }
     assert len(texts) == len(FailureReason) * (len(STREAM_CONDITIONS) + 1)
+
+
+async def test_a_server_that_vanished_is_given_up_after_the_stall_timeout(
+    server: Server, start: Start
+) -> None:
+    vault = start(stall_timeout=7.5)
+    await server.serves(await server.established())
+    connection = vault.stream._link.transport.get_extra_info("socket")
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7500
