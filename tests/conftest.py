@@ -1,6 +1,8 @@
 """What holds for every test: none is skipped, slow ones wait to be asked for, failures show logs."""
 
+import signal
 from collections.abc import Generator
+from types import FrameType
 
 import pytest
 
@@ -16,9 +18,15 @@ _ON_REQUEST = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest the marks of tests that run on request only."""
+    """Tell pytest the marks of tests that run on request only, and leave in order on SIGTERM."""
     for mark, meaning in _ON_REQUEST.items():
         config.addinivalue_line("markers", f"{mark}: {meaning}")
+    # Ended from outside, a run still ends the servers that it started.
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
