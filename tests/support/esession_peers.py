@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from xml.etree import ElementTree as ET
 
 from esession.crypto import SigningKey
@@ -163,6 +164,12 @@ def know(peer: Peer, other: Peer, *, verified: bool = True, petname: str | None 
     """Let one end know the other's key."""
     assert other.key is not None
     peer.keys.kept.append(KnownKey(bare(other.jid), RSAPublicKey.of(other.key), verified, petname))
+
+
+@cache
+def signing_key(name: str) -> SigningKey:
+    """A key for a test, the same for the same name, so that few are generated."""
+    return SigningKey.generate(2048) if name else SigningKey.generate()
 
 
 def later(**difference: float) -> datetime:

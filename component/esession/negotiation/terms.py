@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
 from esession.errors import FEATURE_NOT_IMPLEMENTED, NOT_ACCEPTABLE, RefusedError
@@ -132,6 +132,7 @@ def choose_suite(
         )
     if policy.subset:
         _require_fixed(request)
+        policy = replace(policy, ciphers=(FIXED["crypt_algs"],), hashes=(FIXED["hash_algs"],))
     refused: list[str] = []
     form = request.form
     init_pubkey: str | None
