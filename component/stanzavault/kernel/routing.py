@@ -74,5 +74,6 @@ class Routes:
     delegated: tuple[Delegated, ...] = ()
     component_features: tuple[str, ...] = ()
     account_features: tuple[str, ...] = ()
+    identities: tuple[tuple[str, str], ...] = ()
     message: Deed | None = None
     presence: Deed | None = None

@@ -29,24 +29,18 @@ class KnownKeys:
         self._unit = unit
         self._stores = stores
         self._account = account
+        self._found: dict[tuple[Address, bytes], KnownKey | None] = {}
 
     async def own_key(self, fingerprint: Fingerprint) -> KnownKey | None:
         """The account's key with that fingerprint, past ones included."""
-        owner = await self._unit.find_owner(self._account)
-        return None if owner is None else await self._find(owner, fingerprint)
+        return await self.key_of(self._account, fingerprint)
 
     async def key_of(self, signer: Address, fingerprint: Fingerprint) -> KnownKey | None:
         """The key of `signer` with that fingerprint, where the vault has it and the account may read it."""
-        if signer == self._account:
-            return await self.own_key(fingerprint)
-        try:
-            owner = await self._unit.find_owner(signer)
-        except NotOpened:
-            return None  # damaged records of another account keep nobody from his own
-        node = None if owner is None else await self._stores.nodes.find(self._unit, owner, PUBKEY)
-        if owner is None or node is None or not may_read(node, signer, self._account, is_contact=False):
-            return None
-        return await self._find(owner, fingerprint)
+        asked = signer, fingerprint.digest
+        if asked not in self._found:
+            self._found[asked] = await self._look_up(signer, fingerprint)
+        return self._found[asked]
 
     async def is_revoked(self, key: RsaKey) -> bool:
         """Whether the account ever revoked that key."""
@@ -70,11 +64,12 @@ class KnownKeys:
 
     async def valid(self) -> Sequence[PublishedKey]:
         """Keys of the account that are valid now, the last published first."""
-        attested = set()
+        attested: set[bytes] = set()
         for record in await self._shown(ATTEST):
             attestation = parse_attestation(record.payload)
-            if await self.mark(attestation) is Mark.VERIFIED:
-                attested.add(attestation.fingerprint.digest)
+            digest = attestation.fingerprint.digest
+            if digest not in attested and await self.mark(attestation) is Mark.VERIFIED:
+                attested.add(digest)
         return [
             PublishedKey(
                 modulus=key.key.modulus,
@@ -94,6 +89,18 @@ class KnownKeys:
         if owner is None or node is None:
             return ()
         return await self._stores.items.shown(self._unit, owner, node)
+
+    async def _look_up(self, signer: Address, fingerprint: Fingerprint) -> KnownKey | None:
+        try:
+            owner = await self._unit.find_owner(signer)
+        except NotOpened:
+            if signer == self._account:
+                raise
+            return None  # damaged records of another account keep nobody from his own
+        node = None if owner is None else await self._stores.nodes.find(self._unit, owner, PUBKEY)
+        if owner is None or node is None or not may_read(node, signer, self._account, is_contact=False):
+            return None
+        return await self._find(owner, fingerprint)
 
     async def _find(self, owner: Owner, fingerprint: Fingerprint) -> KnownKey | None:
         records = await self._stores.items.with_fingerprint(self._unit, owner, fingerprint.digest.hex())

@@ -231,11 +231,11 @@ async def test_who_subscribed_is_told_of_changes_until_he_unsubscribes(desk: Key
     assert result(await desk.subscribe(PUBKEY, ROMEO))
     assert result(await desk.subscribe(PUBKEY, f"{STRANGER}/x"))
     await desk.publish(PUBKEY, OTHER.pubkey, "second")
-    assert [(one.get("to"), one.get("type")) for one in await desk.told()] == [
+    assert {(one.get("to"), one.get("type")) for one in await desk.told()} == {
         (JULIET, "headline"),
         (ROMEO, "headline"),
         (f"{STRANGER}/x", "headline"),
-    ]
+    }
     assert result(await desk.subscribe(PUBKEY, ROMEO, verb="unsubscribe"))
     await desk.retract(PUBKEY, "second")
     assert [one.get("to") for one in await desk.told()] == [JULIET, f"{STRANGER}/x"]
@@ -364,6 +364,8 @@ async def test_the_three_namespaces_and_pubsub_are_advertised(desk: KeyDesk) -> 
     info = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
     for about in ("", JULIET):
         answer = await desk.ask(info, sender=ROMEO, about=about, type_="get")
+        identities = answer.iter("{http://jabber.org/protocol/disco#info}identity")
+        assert ("pubsub", "pep") in {(one.get("category"), one.get("type")) for one in identities}
         features = {one.get("var") for one in answer.iter("{http://jabber.org/protocol/disco#info}feature")}
         assert {
             "urn:xmpp:pubkey:2",

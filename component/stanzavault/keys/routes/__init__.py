@@ -137,6 +137,7 @@ class KeyRoutes:
             delegated=(Delegated(PUBKEY, account_features=(PUBKEY,)),),
             component_features=features,
             account_features=features,
+            identities=(("pubsub", "pep"),),
         )
 
     async def _get(self, request: Request) -> Element | None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from xml.etree.ElementTree import Element
 
-from stanzavault.kernel.address import Address
 from stanzavault.kernel.ports import Owner, Post
 from stanzavault.keys.model.node import Change, Node
 from stanzavault.keys.routes.gate import Gate
@@ -61,21 +60,16 @@ class Announcer:
     async def _serve(self) -> None:
         while True:
             change = await self._changes.get()
-            try:
-                await self._announce(change)
-            except Exception as error:  # noqa: BLE001 - one that can't be told of keeps no other from being told of
-                _log.error("a change was not announced", extra={"error": type(error).__name__})
-            finally:
-                self._changes.task_done()
+            await self._announce(change)
+            self._changes.task_done()
 
     async def _announce(self, change: Change) -> None:
-        sender = change.account.inside(self._component)
-        # The owner's server hands a headline to every resource, the subscribed ones among them.
-        await self._send(change, sender, change.account)
-        for subscriber in change.subscribers:
-            is_owner = subscriber.bare == change.account
-            if not is_owner and await self._gate.tells(change.node, change.account, subscriber):
-                await self._send(change, sender, subscriber)
-
-    async def _send(self, change: Change, sender: Address, recipient: Address) -> None:
-        await self._post.send(message(change.event, sender, recipient))
+        # The owner's server hands a headline to every resource, those that subscribed among them.
+        others = [address for address in change.subscribers if address.bare != change.account]
+        for recipient in (change.account, *others):
+            try:
+                if await self._gate.tells(change.node, change.account, recipient):
+                    sender = change.account.inside(self._component)
+                    await self._post.send(message(change.event, sender, recipient))
+            except Exception as error:  # noqa: BLE001 - one that can't be told keeps no other from being told
+                _log.warning("a change was not announced", extra={"error": type(error).__name__})

@@ -35,6 +35,7 @@ class Discovery:
             (*own, *xep_0355.VERSIONS), *(each.component_features for each in routes)
         )
         self._account_features = _ordered(own, *(each.account_features for each in routes))
+        self._identities = [identity for each in routes for identity in each.identities]
         nodes = [node for each in routes for node in each.nodes]
         delegated = [namespace for each in routes for namespace in each.delegated]
         self._nodes = {node.node: node for node in nodes}
@@ -52,6 +53,8 @@ class Discovery:
         node, query = _query(request)
         if not node:
             add(query, "identity", _IDENTITY)
+            for category, type_ in self._identities:
+                add(query, "identity", {"category": category, "type": type_})
             direct = request.way is Way.DIRECT
             _add_features(query, self._component_features if direct else self._account_features)
         elif node in self._nested:
