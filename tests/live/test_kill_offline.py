@@ -1,8 +1,8 @@
 """SIGKILL in the middle of saves and deliveries: what was acknowledged is there, once, under one id.
 
 A message counts as acknowledged once the vault has answered a ping that its sender sent behind it: the vault
-takes the stanzas of one account in their order, and is done with a message only when it is durable. Nothing is
-ever sent again by the sender, so nothing may be there twice.
+takes the stanzas of one account in order, and is done with a message only when it is durable. Nothing is ever
+sent again by the sender, so nothing may be there twice.
 """
 
 from __future__ import annotations
