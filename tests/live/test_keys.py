@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import count
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
@@ -122,6 +123,39 @@ async def test_a_key_is_asked_for_directly_of_the_account_itself(people: tuple[P
         assert verified(answer[0], juliet.jid) == juliet.key.modulus
     with pytest.raises(StanzaRefusedError, match="item-not-found"):
         await juliet.client.iq_get(ET.fromstring(ask), to=romeo.jid)
+
+
+async def test_the_three_namespaces_are_discovered(people: tuple[Person, Person]) -> None:
+    juliet, romeo = people
+
+    async def discovered(to: str) -> set[str | None]:
+        info = ET.fromstring("<query xmlns='http://jabber.org/protocol/disco#info'/>")
+        return {one.get("var") for one in (await romeo.client.iq_get(info, to=to))[0]}
+
+    for to in (juliet.address, juliet.vault.jid):
+        assert {PUBKEY, REVOKE, ATTEST, "http://jabber.org/protocol/pubsub#publish"} <= await discovered(to)
+    own = ET.fromstring("<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    answer = await juliet.client.iq_get(own, to=juliet.jid)
+    assert PUBKEY in {one.get("var") for one in answer[0]}
+
+
+async def test_every_acknowledged_key_is_there_once_after_a_kill(people: tuple[Person, Person]) -> None:
+    juliet, romeo = people
+    acknowledged: list[str] = []
+
+    async def publish_until_it_fails() -> None:
+        for number in count():
+            await juliet.publish(PUBKEY, juliet.key.pubkey, f"k{number:04}")
+            acknowledged.append(f"k{number:04}")
+            if number == 10:
+                juliet.vault.kill()
+
+    with pytest.raises((StanzaRefusedError, TimeoutError)):
+        await publish_until_it_fails()
+    await juliet.vault.start_again()
+    past = [record.get("item") for record in (await romeo.fetch(PUBKEY + "#history", juliet)).values()]
+    assert acknowledged == past[: len(acknowledged)]
+    assert len(past) <= len(acknowledged) + 1
 
 
 async def test_a_revoked_key_is_gone_but_for_the_history(people: tuple[Person, Person]) -> None:

@@ -26,6 +26,8 @@ from stanzavault.keys.model.public_key import (
     RsaKey,
     Written,
 )
+from stanzavault.keys.rules.soundness import Mark
+from stanzavault.keys.stanza import history
 from stanzavault.keys.stanza.xep_0189 import (
     parse_attestation,
     parse_public_key,
@@ -56,6 +58,7 @@ _any_prints = st.one_of(
     _base64_prints, st.binary(min_size=32, max_size=32).map(lambda digest: Fingerprint(digest.hex(), digest))
 )
 _signatures = st.binary(min_size=1, max_size=512).map(lambda octets: base64.b64encode(octets).decode())
+_printable = st.characters(min_codepoint=33, max_codepoint=0xD7FF, exclude_categories=["Cc"])
 _uris = st.sampled_from(["", "https://example.org/key?a=b&c=d"])
 
 
@@ -78,6 +81,26 @@ def test_a_revocation_survives_writing_and_reading(revocation: Revocation) -> No
 @given(st.builds(Attestation, _any_prints, _written, _any_prints, _moments, _signatures))
 def test_an_attestation_survives_writing_and_reading(attestation: Attestation) -> None:
     assert parse_attestation(_round_trip(render_attestation(attestation))) == attestation
+
+
+@given(
+    st.builds(
+        history.Entry,
+        item_id=st.text(
+            st.characters(min_codepoint=33, max_codepoint=0xD7FF, exclude_categories=("Cc",)), min_size=1
+        ),
+        payload=st.builds(ET.fromstring, st.just(KEY.pubkey)),
+        published=_instants,
+        replaced=st.none() | _instants,
+        retracted=st.none() | _instants,
+        revoked=st.none() | _instants,
+        attestation=st.none() | st.sampled_from([mark.value for mark in Mark]),
+    )
+)
+def test_an_entry_of_the_history_survives_writing_and_reading(entry: history.Entry) -> None:
+    read = history.parse(_round_trip(history.render(entry)))
+    assert read == entry
+    assert ET.tostring(read.payload) == ET.tostring(entry.payload)
 
 
 @given(_keys)

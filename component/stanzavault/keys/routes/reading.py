@@ -14,7 +14,7 @@ from stanzavault.kernel.paging import Page, PageRequest
 from stanzavault.kernel.request import Request
 from stanzavault.keys.kinds.table import KindTable
 from stanzavault.keys.known_keys import KnownKeys
-from stanzavault.keys.model.node import Record
+from stanzavault.keys.model.node import Record, State
 from stanzavault.keys.model.public_key import PublicKey
 from stanzavault.keys.model.requests import Fetch
 from stanzavault.keys.routes.gate import Gate
@@ -107,5 +107,13 @@ def _wanted(command: Fetch) -> PageRequest:
 
 
 async def _past(record: Record, known: KnownKeys, *, with_marks: bool) -> tuple[str, Element]:
-    mark = (await known.mark(parse_attestation(record.payload))).value if with_marks else None
-    return id_text(record.id), history.render(record, mark)
+    entry = history.Entry(
+        item_id=record.item_id,
+        payload=record.payload,
+        published=record.published_at,
+        replaced=record.ended_at if record.state is State.REPLACED else None,
+        retracted=record.ended_at if record.state is State.RETRACTED else None,
+        revoked=record.revoked_at,
+        attestation=(await known.mark(parse_attestation(record.payload))).value if with_marks else None,
+    )
+    return id_text(record.id), history.render(entry)
