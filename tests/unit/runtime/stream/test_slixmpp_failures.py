@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 import pytest
 
 from stanzavault.runtime.stream import FailureReason, QueueLimits, ReconnectPace, Refusal, StanzaLimits
+from stanzavault.runtime.stream.quiet import silence_slixmpp
 
 from .conftest import AT_ONCE, PATIENCE, Server, Start, result
 
@@ -263,3 +264,17 @@ async def test_11_the_keepalive_works_on_after_a_reconnect(server: Server, start
         link.abort()
     await vault.observer.until(lambda: len(vault.observer.failures) == 3)
     assert vault.observer.established == 3
+
+
+def test_4_slixmpp_logs_nothing_whatever_level_its_loggers_are_given(
+    everything_logged: io.StringIO,
+) -> None:
+    silence_slixmpp()
+    loud = logging.getLogger("slixmpp.xmlstream.xmlstream")
+    loud.setLevel(logging.DEBUG)
+    try:
+        loud.error("Parse error: %r", b"Wherefore")
+        logging.getLogger("slixmpp.componentxmpp").error("Wherefore")
+    finally:
+        loud.setLevel(logging.NOTSET)
+    assert not everything_logged.getvalue()
