@@ -83,6 +83,7 @@ class EndReason(Enum):
     UNDELIVERED = "a stanza was not delivered, so the counters no longer agree"
     TIMED_OUT = "the peer did not answer in time"
     ONE_SHOT = "it was one stanza, sent in isolation"
+    LOST = "the stream was lost, and with it what may have been under way"
 
 
 class KeyConcern(Enum):

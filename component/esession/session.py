@@ -238,6 +238,12 @@ class Session(Receiver):
         self._deadline = now + self._party.policy.termination_timeout
         return Outcome(effects)
 
+    def lose(self) -> Outcome:
+        """Give the session up, and destroy its keys: the stream is gone for good. Nothing is sent."""
+        if self._state is State.ENDED:
+            return Outcome()
+        return self._end(Input.LOSE, EndReason.LOST)
+
     def move(self, resource: str, now: datetime) -> Outcome:
         """Ask to go on from another resource of ours (XEP-0155 section 5)."""
         require_aware(now)

@@ -50,6 +50,7 @@ class Input(Enum):
     TERMINATE_UNACKNOWLEDGED = "we terminate, unacknowledged"
     TIMEOUT = "time is up"
     REFUSE = "we find a fault"
+    LOSE = "the stream is lost"
     REQUEST = "request"
     OFFLINE_REQUEST = "offline session"
     OFFLINE_ONE_SHOT = "offline stanza"
@@ -68,7 +69,8 @@ class Input(Enum):
 
 
 _I, _S = Input, State
-_FAULTS: Final = {_I.REFUSE: _S.ENDED, _I.ERROR: _S.ENDED}
+_LOSS: Final = {_I.LOSE: _S.ENDED}
+_FAULTS: Final = {_I.REFUSE: _S.ENDED, _I.ERROR: _S.ENDED, **_LOSS}
 
 TRANSITIONS: Final[Mapping[State, Mapping[Input, State]]] = MappingProxyType(
     {
@@ -143,7 +145,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Input, State]]] = MappingProxyType(
             _I.TIMEOUT: _S.ENDED,
             **_FAULTS,
         },
-        _S.SENDING: {_I.SEND: _S.SENDING, _I.TERMINATE_UNACKNOWLEDGED: _S.ENDED, _I.ERROR: _S.ENDED},
+        _S.SENDING: {_I.SEND: _S.SENDING, _I.TERMINATE_UNACKNOWLEDGED: _S.ENDED, _I.ERROR: _S.ENDED, **_LOSS},
         _S.RECEIVING: {
             _I.STANZA: _S.RECEIVING,
             _I.TERMINATION: _S.ENDED,

@@ -5,6 +5,8 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from esession.errors import DamagedError, MalformedError
 from esession.keys import RSAPublicKey
@@ -91,9 +93,6 @@ def test_damaged_or_foreign_data_is_not_opened() -> None:
 
 @pytest.mark.parametrize(("digest", "name"), [(None, "sha1"), (xep_0241.SHA256, "sha256")])
 def test_keys_under_the_older_oaep_name_are_opened(digest: str | None, name: str) -> None:
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding
-
     public = signing_key("alice")._key.public_key()
     hashed = {"sha1": hashes.SHA1, "sha256": hashes.SHA256}[name]()
     oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashed, None)
