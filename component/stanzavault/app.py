@@ -168,8 +168,8 @@ class _Vault:
     def _unopened_in(self, table: str) -> Callable[[], None]:
         return lambda: self._metrics.record_not_opened(table)
 
-    async def _handle(self, stanza: Element) -> None:
-        await self._boundary.handle(stanza)  # which needs the stream, and so is made after it
+    async def _handle(self, stanza: Element, waited: float) -> None:
+        await self._boundary.handle(stanza, waited)  # which needs the stream, and so is made after it
 
     def _queue_key(self, stanza: Element) -> str:
         return self._boundary.queue_key(stanza)

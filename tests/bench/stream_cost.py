@@ -125,10 +125,10 @@ async def run_slixmpp(kind: type[Stock], port: int, done: asyncio.Event) -> None
 
 
 async def run_stream(port: int, done: asyncio.Event, *, elements: bool) -> None:
-    async def answer_text(request: Element) -> None:
+    async def answer_text(request: Element, _waited: float) -> None:
         await stream.send(raw_answer(request))
 
-    async def answer_element(request: Element) -> None:
+    async def answer_element(request: Element, _waited: float) -> None:
         head = {
             "type": "result",
             "id": request.attrib["id"],

@@ -90,8 +90,8 @@ class Beside:
             correlated=lambda _: nullcontext(),
         )
 
-    async def _handle(self, stanza: Element) -> None:
-        await self.boundary.handle(stanza)
+    async def _handle(self, stanza: Element, waited: float) -> None:
+        await self.boundary.handle(stanza, waited)
         self.inbox.put(stanza)
 
     def _key(self, stanza: Element) -> str:

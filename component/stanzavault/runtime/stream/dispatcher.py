@@ -34,7 +34,8 @@ class Dispatcher:
     """The queue and the running handlers.
 
     Args:
-        handle: Called with each stanza, many at once, each with clean context variables.
+        handle: Called with each stanza and the seconds that it waited, many at once, each with clean context
+            variables.
         queue_key: Whose stanza it is.
         limits: What may wait and run.
         observer: Told of each stanza's way.
@@ -44,7 +45,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        handle: Callable[[Element], Awaitable[None]],
+        handle: Callable[[Element, float], Awaitable[None]],
         queue_key: Callable[[Element], Hashable],
         limits: QueueLimits,
         *,
@@ -55,7 +56,7 @@ class Dispatcher:
         self._handle = handle
         self._queue_key = queue_key
         self._concurrency = limits.concurrency
-        self._queue: FairQueue[Element] = FairQueue(limits)
+        self._queue: FairQueue[tuple[Element, float]] = FairQueue(limits)
         self._observer = observer
         self._answer = answer
         self._on_room = on_room
@@ -90,7 +91,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  (whatever it is, the stream goes on)
             record_incident(error)
             return Refusal.FAILED
-        if not self._queue.put(key, element, size):
+        if not self._queue.put(key, (element, perf_counter()), size):
             return Refusal.KEY_FULL
         self._observer.stanza_accepted(STANZA_KINDS[element.tag])
         self._start_worker()
@@ -104,7 +105,7 @@ class Dispatcher:
 
     async def end(self) -> list[Element]:
         """Cancels what runs, and returns what never began."""
-        waiting = self._queue.drain()
+        waiting = [element for element, _since in self._queue.drain()]
         if self._running:
             log.warning(
                 "%d handlers did not end in time",
@@ -152,12 +153,13 @@ class Dispatcher:
             if not self._workers:
                 self._idle.set()
 
-    async def _serve(self, key: Hashable, element: Element) -> None:
+    async def _serve(self, key: Hashable, waiting: tuple[Element, float]) -> None:
+        element, since = waiting
         started = perf_counter()
         failed = True
         self._running += 1
         try:
-            await self._handle(element)
+            await self._handle(element, started - since)
             failed = False
         except Disconnected:
             log.info("an answer could not be sent: the stream ended", extra={"action": "answer-lost"})

@@ -76,6 +76,7 @@ class Vault:
     def __init__(self, settings: StreamSettings, handle: Handle | None) -> None:
         self.observer = Recorder()
         self.handled: list[Element] = []
+        self.waited: list[float] = []
         self._behaviour = handle or self.echo
         self.stream = Stream(
             settings,
@@ -85,7 +86,8 @@ class Vault:
         )
         self.running = asyncio.create_task(self.stream.run())
 
-    async def _handle(self, stanza: Element) -> None:
+    async def _handle(self, stanza: Element, waited: float) -> None:
+        self.waited.append(waited)
         self.observer.handler_began()
         await self._behaviour(stanza)
 

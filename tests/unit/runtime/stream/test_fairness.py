@@ -1,6 +1,7 @@
 """One account's flood neither starves another nor goes unanswered."""
 
 import asyncio
+from time import perf_counter
 from xml.etree.ElementTree import Element
 
 from stanzavault.runtime.stream import QueueLimits, Refusal, StanzaLimits
@@ -25,6 +26,25 @@ async def test_one_account_flooding_does_not_starve_another(server: Server, star
     gate.set()
     await server.answer(link, "flood99")
     assert order.index("mine") <= 2
+
+
+async def test_a_handler_is_told_how_long_its_stanza_waited(server: Server, start: Start) -> None:
+    gate = asyncio.Event()
+
+    async def handle(stanza: Element) -> None:
+        await gate.wait()
+        await vault.echo(stanza)
+
+    vault = start(handle)
+    link = await server.established()
+    await link.send(server.iq("first") + server.iq("second"))
+    await vault.observer.until(lambda: len(vault.observer.accepted) == 2)
+    both_wait = perf_counter()
+    opened = perf_counter()
+    gate.set()
+    await server.answer(link, "second")
+    assert vault.waited[1] >= opened - both_wait
+    assert vault.waited[0] < vault.waited[1]
 
 
 async def test_what_one_account_sends_beyond_its_share_is_answered_resource_constraint(

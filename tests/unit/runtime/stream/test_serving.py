@@ -229,7 +229,7 @@ def test_it_runs_on_uvloop() -> None:
     async def exchange() -> None:
         async with Server() as server:
 
-            async def answer(stanza: Element) -> None:
+            async def answer(stanza: Element, _waited: float) -> None:
                 await stream.send(result(stanza))
 
             stream = Stream(
