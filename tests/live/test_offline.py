@@ -82,6 +82,27 @@ async def test_an_ordinary_login_is_enough_where_the_server_tells_presence(serve
         assert bodies(await receive(client, server_vault, 1)) == ["Good night"]
 
 
+@pytest.mark.parametrize("end", ["log out", "break"])
+async def test_after_an_ordinary_session_ended_a_message_waits_and_comes_once(
+    server_vault: ServerVault, end: str
+) -> None:
+    romeo, juliet = await two_known(server_vault)
+    async with logged_in(server_vault.server, juliet) as client:
+        leave(client, server_vault, juliet, "to myself")
+        assert bodies(await receive(client, server_vault, 1)) == ["to myself"]
+        await until_empty(client, server_vault)
+        if end == "break":
+            client.abort()
+    async with at_home(server_vault, romeo) as client:
+        leave(client, server_vault, juliet, "Are you there?")
+        await client.iq_get(ET.Element("{urn:xmpp:ping}ping"), to=server_vault.jid)
+    async with logged_in(server_vault.server, juliet) as client:
+        assert bodies(await receive(client, server_vault, 1)) == ["Are you there?"]
+        await until_empty(client, server_vault)
+        await client.pass_through()
+        assert len(left_messages(client, server_vault)) == 1
+
+
 async def test_a_negative_priority_receives_nothing_until_it_is_raised(server_vault: ServerVault) -> None:
     romeo, juliet = await two_known(server_vault)
     async with at_home(server_vault, romeo) as client:

@@ -135,15 +135,24 @@ class Login:
     async def _serve(self, account: Address) -> None:
         """Serve one session after the other, until one has all or nobody can receive."""
         for asker in self._sessions.in_the_way(account, self._clock()):
-            with self._dealing_with(asker) as delivery:
-                if not await self._is_there(delivery):
-                    self._sessions.unavailable(asker)
+            await self._confirm(asker)
         while not self._closed and (turn := self._sessions.turn(account)) is not None:
+            if not (turn.is_fresh or await self._confirm(turn.resource)):
+                continue
+            self._sessions.tried(turn.resource)
             with self._dealing_with(turn.resource) as delivery:
                 if await self._deliver(delivery, turn):
                     return
-                if not delivery.over.is_set():  # else it ended, and one of the same name may have begun
-                    self._sessions.failed(turn.resource)
+            self._sessions.failed(turn.resource)
+
+    async def _confirm(self, resource: Address) -> bool:
+        """Ask a session of which nothing was heard of late whether it is there; else forget it."""
+        self._sessions.tried(resource)
+        with self._dealing_with(resource) as delivery:
+            if await self._is_there(delivery):
+                return True
+        self._sessions.gone(resource)
+        return False
 
     @contextmanager
     def _dealing_with(self, resource: Address) -> Iterator[_Delivery]:

@@ -144,6 +144,21 @@ async def test_a_session_that_did_not_answer_is_left_alone_until_its_next_presen
     assert juliet.bodies == ["one", "one", "two"]
 
 
+async def test_a_presence_while_the_answer_is_awaited_has_what_waits_sent_again(desk: Desk) -> None:
+    await desk.meet()
+    await desk.leave()
+    juliet = desk.session(BALCONY)
+    juliet.answers = {PING: "silence"}
+    juliet.held.clear()
+    await desk.say_presence(BALCONY)
+    await juliet.waiting.wait()
+    await desk.say_presence(BALCONY)
+    juliet.held.set()
+    await desk.idle()
+    assert len(juliet.received) == 2
+    assert len(set(juliet.ids)) == 1
+
+
 async def test_an_answer_after_the_session_ended_proves_nothing(desk: Desk) -> None:
     await desk.meet()
     await desk.leave()
@@ -216,6 +231,17 @@ async def test_a_message_for_a_session_that_is_there_is_delivered_at_once(desk: 
     await desk.idle()
     assert juliet.bodies == ["You are here!"]
     assert desk.waiting() == []
+
+
+async def test_a_session_that_ended_untold_is_asked_before_anything_is_sent_to_it(desk: Desk) -> None:
+    await desk.log_in()
+    del desk.wire.sessions[BALCONY]  # its server tells nobody
+    desk.wire.sent.clear()
+    await desk.leave()
+    await desk.idle()
+    assert desk.wire.sent == []
+    juliet = await desk.log_in()
+    assert len(juliet.received) == 1
 
 
 async def test_a_negative_priority_receives_nothing(desk: Desk) -> None:

@@ -317,6 +317,16 @@ class TestNoFlood:
         garden = await desk.log_in(GARDEN)
         assert garden.bodies == ["one"]
 
+    async def test_a_session_that_asked_and_ended_untold_keeps_nobody_from_what_waits(
+        self, desk: Desk
+    ) -> None:
+        await left(desk, "one")
+        desk.session(BALCONY)
+        await desk.presence(BALCONY)
+        del desk.wire.sessions[BALCONY]
+        garden = await desk.log_in(GARDEN)
+        assert garden.bodies == ["one"]
+
     async def test_a_question_long_ago_counts_no_more(self, desk: Desk) -> None:
         await left(desk, "one")
         desk.session(BALCONY)

@@ -27,6 +27,7 @@ class SessionsAgreeWithAPlainModel(RuleBasedStateMachine):
         self.failed: set[Address] = set()
         self.askers: set[Address] = set()
         self.meanwhile: set[int] = set()
+        self.fresh: set[Address] = set()
         self.position = 0
 
     @property
@@ -41,6 +42,7 @@ class SessionsAgreeWithAPlainModel(RuleBasedStateMachine):
     def available(self, resource: Address, priority: int) -> None:
         self.sessions.available(resource, priority)
         self.priority[resource] = priority
+        self.fresh.add(resource)
         self.failed.discard(resource)
 
     @rule(resource=_resources)
@@ -49,8 +51,16 @@ class SessionsAgreeWithAPlainModel(RuleBasedStateMachine):
         self.priority.pop(resource, None)
         self.failed.discard(resource)
         self.askers.discard(resource)
+        self.fresh.discard(resource)
         if not self.present:
             self.meanwhile.clear()
+
+    @rule(resource=_resources)
+    def gone(self, resource: Address) -> None:
+        fresh = resource in self.fresh
+        self.sessions.gone(resource)
+        if not fresh:
+            self.unavailable(resource)
 
     @rule(resource=_resources)
     def asked(self, resource: Address) -> None:
@@ -61,8 +71,13 @@ class SessionsAgreeWithAPlainModel(RuleBasedStateMachine):
     @rule(resource=_resources)
     def fail(self, resource: Address) -> None:
         self.sessions.failed(resource)
-        if resource in self.priority:
+        if resource in self.priority and resource not in self.fresh:
             self.failed.add(resource)
+
+    @rule(resource=_resources)
+    def tried(self, resource: Address) -> None:
+        self.sessions.tried(resource)
+        self.fresh.discard(resource)
 
     @rule()
     def left(self) -> None:
@@ -85,6 +100,7 @@ class SessionsAgreeWithAPlainModel(RuleBasedStateMachine):
             return
         assert turn is not None
         assert turn.resource in self.able
+        assert turn.is_fresh == (turn.resource in self.fresh)
         assert self.priority[turn.resource] == max(self.priority[it] for it in self.able)
         if not self.askers:
             assert turn.after == 0
@@ -105,7 +121,7 @@ def test_the_session_heard_of_last_comes_first_among_equals() -> None:
     for resource in RESOURCES:
         sessions.available(resource, 1)
     sessions.available(RESOURCES[0], 1)
-    assert sessions.turn(JULIET) == Turn(RESOURCES[0], 0)
+    assert sessions.turn(JULIET) == Turn(RESOURCES[0], 0, is_fresh=True)
 
 
 def test_an_account_does_not_fill_the_memory() -> None:
@@ -124,4 +140,13 @@ def test_who_asked_and_was_never_seen_is_in_the_way_of_others_for_an_hour() -> N
     sessions.available(RESOURCES[1], 0)
     assert sessions.in_the_way(JULIET, NOW + timedelta(minutes=59)) == [RESOURCES[0]]
     assert sessions.in_the_way(JULIET, NOW + timedelta(hours=1)) == []
-    assert sessions.turn(JULIET) == Turn(RESOURCES[1], 0)
+    assert sessions.turn(JULIET) == Turn(RESOURCES[1], 0, is_fresh=True)
+
+
+def test_who_asked_and_is_there_is_in_the_way_of_others_alone() -> None:
+    sessions = Sessions()
+    sessions.asked(RESOURCES[0], NOW)
+    sessions.available(RESOURCES[0], 0)
+    assert sessions.in_the_way(JULIET, NOW) == []
+    sessions.available(RESOURCES[1], 0)
+    assert sessions.in_the_way(JULIET, NOW) == [RESOURCES[0]]

@@ -25,10 +25,12 @@ class Turn:
     Attributes:
         resource: its full address.
         after: it gets what stands after this position.
+        is_fresh: whether it has sent its presence since it was last tried. Another may have ended untold.
     """
 
     resource: Address
     after: int
+    is_fresh: bool
 
 
 _NONE = range(0)
@@ -40,6 +42,7 @@ class _Session:
     heard: int = 0
     asked: datetime | None = None
     failed: bool = False
+    fresh: bool = False
 
     @property
     def is_present(self) -> bool:
@@ -63,6 +66,10 @@ class _Account:
     def able(self) -> list[Address]:
         return [it for it, session in self.sessions.items() if session.is_present and not session.failed]
 
+    @property
+    def first(self) -> Address:
+        return max(self.able, key=lambda resource: self.sessions[resource].rank)
+
 
 class Sessions:
     """The sessions of all accounts, as far as they were heard of."""
@@ -80,6 +87,7 @@ class Sessions:
         session = self._meet(resource)
         session.priority = priority
         session.failed = False
+        session.fresh = True
 
     def unavailable(self, resource: Address) -> None:
         """A session has ended."""
@@ -110,11 +118,23 @@ class Sessions:
             else range(position, position + 1)
         )
 
+    def tried(self, resource: Address) -> None:
+        """A session is being sent something."""
+        session = self._known(resource)
+        if session is not None:
+            session.fresh = False
+
     def failed(self, resource: Address) -> None:
-        """What was sent to a session was not answered: it gets nothing until its next presence."""
-        account = self._accounts.get(resource.bare)
-        if account is not None and resource in account.sessions:
-            account.sessions[resource].failed = True
+        """A session did not answer for what it got: unless it sent its presence meanwhile, it waits."""
+        session = self._known(resource)
+        if session is not None and not session.fresh:
+            session.failed = True
+
+    def gone(self, resource: Address) -> None:
+        """A session did not answer: unless it sent its presence meanwhile, it has ended untold."""
+        session = self._known(resource)
+        if session is not None and not session.fresh:
+            self.unavailable(resource)
 
     def delivered(self, account: Address, through: int) -> None:
         """All up to a position was delivered."""
@@ -123,18 +143,20 @@ class Sessions:
             known.in_session = range(max(known.in_session.start, through + 1), known.in_session.stop)
 
     def in_the_way(self, account: Address, now: datetime) -> list[Address]:
-        """Sessions that asked by XEP-0013, sent no presence, and keep another from what waits.
+        """Sessions that asked by XEP-0013, and so keep another from what waits.
 
-        Nobody tells the end of such a session, so it has to be asked whether it is still there.
+        Nobody may have told the end of such a session, so it has to be asked whether it is still there.
         """
         known = self._accounts.get(account)
         if known is None:
             return []
-        unseen = {resource: it for resource, it in known.sessions.items() if it.priority is None}
-        for resource, session in unseen.items():
-            if session.asked is None or session.asked + ASKED_FOR <= now:
+        for resource, session in list(known.sessions.items()):
+            if session.priority is None and (session.asked is None or session.asked + ASKED_FOR <= now):
                 self.unavailable(resource)
-        return [resource for resource in unseen if resource in known.sessions] if known.able else []
+        if not known.able:
+            return []
+        first = known.first
+        return [it for it, session in known.sessions.items() if session.asked is not None and it != first]
 
     def turn(self, account: Address) -> Turn | None:
         """Whose turn it is: of the highest priority, heard of last; None where nobody may receive.
@@ -142,15 +164,17 @@ class Sessions:
         Where a session reads by XEP-0013, the messages of the session alone are delivered, to any.
         """
         known = self._accounts.get(account)
-        if known is None:
+        if known is None or not known.able:
             return None
-        able = known.able
-        if not able:
-            return None
-        resource = max(able, key=lambda known_resource: known.sessions[known_resource].rank)
+        resource = known.first
+        fresh = known.sessions[resource].fresh
         if all(session.asked is None for session in known.sessions.values()):
-            return Turn(resource, 0)
-        return Turn(resource, known.in_session.start - 1) if known.in_session else None
+            return Turn(resource, 0, fresh)
+        return Turn(resource, known.in_session.start - 1, fresh) if known.in_session else None
+
+    def _known(self, resource: Address) -> _Session | None:
+        account = self._accounts.get(resource.bare)
+        return account.sessions.get(resource) if account else None
 
     def _meet(self, resource: Address) -> _Session:
         account = self._accounts.setdefault(resource.bare, _Account())
