@@ -33,9 +33,12 @@ class Refused(Exception):
 class ArchiveDesk:
     """The archive's routes behind a boundary; every answer passes what the stream demands of it."""
 
-    def __init__(self, service: Inside, *, limits: Limits | None = None, quota: int = 1 << 30) -> None:
+    def __init__(
+        self, service: Inside, *, limits: Limits | None = None, quota: int = 1 << 30, client: str = ROMEO
+    ) -> None:
         self.service = service
         self.limits = limits or Limits()
+        self.client = client
         self.unopened = 0
         self.sent: list[Element] = []
         self._ids = count()
@@ -66,14 +69,14 @@ class ArchiveDesk:
     # What a client says.
 
     async def ask(
-        self, type_: str, payload: Element | str, *, sender: str = ROMEO, to: str = VAULT
+        self, type_: str, payload: Element | str, *, sender: str = "", to: str = VAULT
     ) -> Element | None:
         """The payload of the result, None for an empty one.
 
         Raises:
             Refused: an error was answered.
         """
-        addressed = {"type": type_, "id": f"q{next(self._ids)}", "from": sender, "to": to}
+        addressed = {"type": type_, "id": f"q{next(self._ids)}", "from": sender or self.client, "to": to}
         iq = Element(f"{{{COMPONENT}}}iq", addressed)
         iq.append(ET.fromstring(payload) if isinstance(payload, str) else payload)
         return result_of(await self.hand(iq))

@@ -88,11 +88,13 @@ STATES: dict[str, Callable[[ArchiveDesk], Awaitable[None]]] = {
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
 @pytest.mark.parametrize("example", requests(), ids=lambda example: example.id)
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_examples_are_answered_as_the_text_says(
-    service: Inside, example: Example, namespace: str
+    shared_service: Inside, account: str, example: Example, namespace: str
 ) -> None:
     small = example.before == "an answer of 700 bytes"
-    desk = ArchiveDesk(service, limits=Limits(reply=700) if small else Limits())
+    limits = Limits(reply=700) if small else Limits()
+    desk = ArchiveDesk(shared_service, limits=limits, client=account)
     if example.before and not small:
         await STATES[example.before](desk)
     for number in example.after:
