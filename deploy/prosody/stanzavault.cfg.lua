@@ -12,7 +12,7 @@
 VirtualHost "example.org"
     modules_enabled = {
         "delegation"; -- XEP-0355: hands requests over to the vault
-        "privilege"; -- XEP-0356: lets the vault read rosters and send for accounts
+        "privilege"; -- XEP-0356: lets the vault read rosters, and no more
     }
 
     -- What clients send to their own account (or to nobody in particular) and the vault answers. A client needs to
@@ -27,8 +27,6 @@ VirtualHost "example.org"
     privileged_entities = {
         ["vault.example.org"] = {
             roster = "get"; -- key nodes open to contacts only need to know who they are
-            message = "outgoing"; -- answers of many parts come from the account itself
-            presence = "managed_entity"; -- to know who has come online
         };
     }
 

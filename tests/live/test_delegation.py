@@ -145,7 +145,7 @@ async def test_the_server_tells_what_it_allows_in_its_version(beside: Beside) ->
     granted = beside.privileges.of(beside.server.domain)
     assert granted is not None
     assert granted.namespace == f"urn:xmpp:privilege:{1 if beside.server.kind == 'ejabberd' else 2}"
-    assert (granted.roster, granted.message, granted.presence) == ("get", "outgoing", "managed_entity")
+    assert (granted.roster, granted.message, granted.presence) == ("get", "none", "none")
     assert beside.privileges.of(beside.server.elsewhere) is None
 
 
