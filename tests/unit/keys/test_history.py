@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stanzavault.kernel.paging import PageRequest
 from stanzavault.keys.rules.paging import Place, cut
 from stanzavault.keys.stanza.history import RECORD
-from support.key_desk import JULIET, PUBKEY, PUBSUB, ROMEO, KeyDesk, refusal, result
+from support.key_desk import ATTEST, JULIET, PUBKEY, PUBSUB, ROMEO, KeyDesk, refusal, result
 from support.published_keys import OwnKey
 
 KEY = OwnKey(JULIET)
@@ -86,8 +86,10 @@ async def test_the_newest_items_are_asked_for_by_max_items(desk: KeyDesk) -> Non
 async def test_a_foreign_or_made_up_cursor_is_not_found(desk: KeyDesk) -> None:
     await desk.publish(PUBKEY, KEY.pubkey, "current")
     await desk.publish(PUBKEY, OwnKey(ROMEO).pubkey, "current", sender=ROMEO)
+    await desk.publish(ATTEST, OwnKey(ROMEO).attestation(KEY), "from-romeo")
     (foreign,) = await desk.items(HISTORY, about=ROMEO)
-    for cursor in (foreign, "a" * 26, "' OR 1=1 --", "current"):
+    (of_another_node,) = await desk.items(ATTEST + "#history")
+    for cursor in (foreign, of_another_node, "a" * 26, "' OR 1=1 --", "current"):
         extra = f"<set xmlns='{RSM}'><after>{cursor}</after></set>"
         assert refusal(await desk.fetch(PUBKEY, extra=extra)) == ("cancel", "item-not-found", "")
 
