@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -19,12 +18,6 @@ _ACCOUNTS = count()
 @pytest.fixture
 def limits() -> Limits:
     return Limits()
-
-
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Inside]:
-    async with inside(tmp_path, hosts=HOSTS) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
