@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
@@ -246,7 +247,7 @@ def fingerprint_index(owner: Owner, fingerprint: str) -> bytes:
     return owner.index.of("fingerprint", fingerprint)
 
 
-def new_record(item_id: str, payload: Any, now: datetime) -> Record:
+def new_record(item_id: str, payload: Element, now: datetime) -> Record:
     """A record of an item that is published now."""
     return Record(new_record_id(), item_id, payload, State.CURRENT, now)
 
@@ -272,7 +273,7 @@ def _shown(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _held(record: Record) -> Any:
+def _held(record: Record) -> Element:
     held = element("item", {"id": record.item_id})
     held.append(record.payload)
     return held
