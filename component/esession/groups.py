@@ -7,7 +7,7 @@ p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + k). Each is a safe prim
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from esession.errors import MalformedError
@@ -44,7 +44,7 @@ class Group:
         generates are the quadratic residues, so a Jacobi symbol tells membership at a tenth of the cost of
         an exponentiation.
         """
-        return 1 < value < self.prime - 1 and _jacobi(value, self.prime) == 1
+        return 1 < value < self.prime - 1 and _is_residue(value, self.prime)
 
 
 @cache
@@ -90,6 +90,12 @@ def _inverse_arctangent(divisor: int, unity: int) -> int:
         total += sign * (term // odd)
         sign, odd = -sign, odd + 2
     return total
+
+
+@lru_cache(maxsize=32)
+def _is_residue(value: int, prime: int) -> bool:
+    """Whether a value is a quadratic residue; remembered, since it is checked again where it is used."""
+    return _jacobi(value, prime) == 1
 
 
 def _jacobi(value: int, odd: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -50,7 +51,7 @@ _CONTROL_INPUTS: Final = {
 class Receiver(Lifecycle):
     """The receiving half of a session."""
 
-    _taken_forms: frozenset[bytes] = frozenset()
+    _taken_forms: frozenset[Hashable] = frozenset()
 
     def receive(self, stanza: ET.Element, now: datetime) -> Outcome:  # noqa: PLR0911  a case a return
         """Take a stanza from the peer.
@@ -341,9 +342,9 @@ def _thread_of(stanza: ET.Element) -> str:
     return stanza.findtext(f"{{{namespace}}}thread" if namespace else "thread", "").strip()
 
 
-def _mark(message: NegotiationMessage) -> bytes:
+def _mark(message: NegotiationMessage) -> Hashable:
     """What tells an exact repetition of a form from another one."""
-    return f"{message.form.kind} {message.init} ".encode() + ET.tostring(message.form.element)
+    return message.form.kind, message.init, tuple(message.form.fields.values())
 
 
 def _ignored(text: str) -> Outcome:

@@ -40,8 +40,7 @@ class Secret:
 
     def wipe(self) -> None:
         """Overwrite the octets; afterwards they can't be read."""
-        for index in range(len(self._octets)):
-            self._octets[index] = 0
+        self._octets[:] = bytes(len(self._octets))
         self._octets = bytearray()
 
     @property

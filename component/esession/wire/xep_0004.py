@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
@@ -45,26 +45,21 @@ class Field:
 class Form:
     """A form together with the element it was read from, since that is what gets normalized."""
 
-    def __init__(self, element: ET.Element) -> None:
+    def __init__(self, element: ET.Element, fields: Iterable[Field] | None = None) -> None:
         """Read a form.
 
         Args:
             element: An `<x/>` of jabber:x:data.
+            fields: Its fields, where they are known because it was written here.
 
         Raises:
             MalformedError: It is no form, a field has no name, or two fields have the same name.
         """
-        if element.tag != _X:
-            raise MalformedError("this is not a data form")
         self.element = element
         self.kind = element.get("type", "form")
         self.fields: dict[str, Field] = {}
-        for child in element:
-            if child.tag != _FIELD:
-                if xml.split_tag(child.tag)[0] != DATA:
-                    raise MalformedError("a negotiation form holds an element of another namespace")
-                continue
-            field = _read_field(child)
+        self._normalized: dict[tuple[str, frozenset[str]], bytes] = {}
+        for field in _read_fields(element) if fields is None else fields:
             if field.var in self.fields:
                 raise MalformedError(f"the form names the field {field.var!r} twice")
             self.fields[field.var] = field
@@ -72,20 +67,21 @@ class Form:
     @classmethod
     def build(cls, kind: FormKind, fields: Iterable[Field], profile: Profile) -> Form:
         """Write a form the way the profile's implementations write it."""
+        written = list(fields)
         element = ET.Element(_X, {"type": kind})
-        for field in fields:
-            element.append(_write_field(field, gajim=profile.name == "gajim"))
-        return cls(element)
+        element.extend(_write_field(field, gajim=profile.name == "gajim") for field in written)
+        return cls(element, written)
 
     def __contains__(self, var: str) -> bool:
         return var in self.fields
 
     def with_fields(self, fields: Iterable[Field], profile: Profile) -> Form:
         """The same form with more fields at its end."""
-        element = xml.copy_element(self.element)
-        for field in fields:
-            element.append(_write_field(field, gajim=profile.name == "gajim"))
-        return Form(element)
+        written = list(fields)
+        element = ET.Element(_X, dict(self.element.attrib))
+        element.extend(self.element)
+        element.extend(_write_field(field, gajim=profile.name == "gajim") for field in written)
+        return Form(element, [*self.fields.values(), *written])
 
     def value(self, var: str) -> str:
         """The single value of a field.
@@ -124,6 +120,12 @@ class Form:
 
     def normalized(self, profile: Profile, without: Collection[str] = ("identity", "mac")) -> bytes:
         """The normalized content of the form: its children, without these fields (XEP-0116 section 6.2)."""
+        known = (profile.name, frozenset(without))
+        if known not in self._normalized:
+            self._normalized[known] = self._normalize(profile, without)
+        return self._normalized[known]
+
+    def _normalize(self, profile: Profile, without: Collection[str]) -> bytes:
         style = xml.GAJIM if profile.name == "gajim" else xml.CANONICAL
         chosen = [child for child in self.element if child.get("var") not in without]
         if not style.keeps_inner_space and any(
@@ -156,6 +158,16 @@ def decode_base64(text: str) -> bytes:
 def encode_base64(octets: bytes) -> str:
     """Base64 without line breaks."""
     return base64.b64encode(octets).decode("ascii")
+
+
+def _read_fields(element: ET.Element) -> Iterator[Field]:
+    if element.tag != _X:
+        raise MalformedError("this is not a data form")
+    for child in element:
+        if child.tag == _FIELD:
+            yield _read_field(child)
+        elif xml.split_tag(child.tag)[0] != DATA:
+            raise MalformedError("a negotiation form holds an element of another namespace")
 
 
 def _read_field(element: ET.Element) -> Field:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -40,6 +41,7 @@ COMPACT: Final = Style(empty="/>", closes_empty=False, escapes_quotes=False, kee
 GAJIM: Final = Style(empty=" />", closes_empty=False, escapes_quotes=True, keeps_inner_space=True)
 
 
+@lru_cache(maxsize=512)
 def split_tag(tag: str) -> tuple[str, str]:
     """Namespace and local name of an ElementTree tag."""
     if tag[:1] != "{":
@@ -142,24 +144,33 @@ def _write_normalized(out: list[str], element: ET.Element, style: Style, depth: 
     if depth == 0:
         raise MalformedError(f"XML is nested deeper than {MAX_DEPTH} elements")
     name = split_tag(element.tag)[1]
-    out.append(f"<{name}")
+    out.append("<" + name)
     for key in sorted(element.attrib):
         if key[0] == "{":
             raise MalformedError("an attribute with a namespace can't be normalized")
         out.append(f' {key}="{escape_attribute(element.attrib[key])}"')
-    text = element.text or ""
-    if len(element) and not style.keeps_inner_space:
-        if text.strip() or any((child.tail or "").strip() for child in element):
-            raise MalformedError("character data between elements can't be normalized")
-        text = ""
-    if not text and not len(element):
+    text = element.text
+    children = list(element)
+    if not text and not children:
         out.append(f"{style.empty}</{name}>" if style.closes_empty else style.empty)
         return
-    out.append(f">{escape_text(text)}")
-    for child in element:
-        _write_normalized(out, child, style, depth - 1)
-        if style.keeps_inner_space and child.tail:
-            out.append(escape_text(child.tail))
+    out.append(">")
+    if text and (style.keeps_inner_space or not children):
+        out.append(escape_text(text))
+    elif text and text.strip():
+        raise MalformedError("character data between elements can't be normalized")
+    for child in children:
+        if child.text and not child.attrib and not len(child):
+            # Most of what is normalized is plain values: they need no call of their own.
+            leaf = split_tag(child.tag)[1]
+            out.append(f"<{leaf}>{escape_text(child.text)}</{leaf}>")
+        else:
+            _write_normalized(out, child, style, depth - 1)
+        if child.tail:
+            if style.keeps_inner_space:
+                out.append(escape_text(child.tail))
+            elif child.tail.strip():
+                raise MalformedError("character data between elements can't be normalized")
     out.append(f"</{name}>")
 
 
