@@ -1,1 +1,43 @@
-"""."""
+"""For client developers and users: slixmpp plugins on the vault, and the command `stanzavault-client`.
+
+`register(client, store=...)` enables them all; docs/client.md is the page to begin with. One folder is one
+plugin: `keys`, `archive` and `offline` serve what the vault keeps, `vault.py` finds it, and `esession` is the
+place of encrypted sessions. `storage` keeps what a user has to keep, `recovery` brings it to a second device.
+
+This package takes the vault's own reading and writing of XML (the rooms `stanza` and `model` of its slices),
+and nothing that runs it.
+"""
+
+from stanzavault_client.errors import (
+    AnswerMalformed,
+    ClientError,
+    NoRecipient,
+    NotTrusted,
+    NoVault,
+    SaveInterrupted,
+    StoreInUse,
+    StoreUnreadable,
+    WrongCode,
+    WrongPassphrase,
+)
+from stanzavault_client.policy import Policy
+from stanzavault_client.registration import Plugins, register
+from stanzavault_client.storage import SQLiteStore, Store
+
+__all__ = [
+    "AnswerMalformed",
+    "ClientError",
+    "NoRecipient",
+    "NoVault",
+    "NotTrusted",
+    "Plugins",
+    "Policy",
+    "SQLiteStore",
+    "SaveInterrupted",
+    "Store",
+    "StoreInUse",
+    "StoreUnreadable",
+    "WrongCode",
+    "WrongPassphrase",
+    "register",
+]
