@@ -70,9 +70,12 @@ def reading_engine(url: URL, connections: int) -> AsyncEngine:
 
 def _sqlite_engine(url: URL, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
     file = sqlite_file(url)
-    if file is not None and not file.exists():
-        # SQLite would make it with the umask's permissions; -wal and -shm take over the file's own
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    if file is not None:
+        if not file.exists():
+            # SQLite would make it with the umask's permissions; -wal and -shm take over the file's own
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        # Should it be moved away later, no connection makes an empty one in its place.
+        url = url.set(database=file.absolute().as_uri(), query={**url.query, "mode": "rw", "uri": "true"})
     engine = create_async_engine(
         url, poolclass=AsyncAdaptedQueuePool, pool_size=connections, max_overflow=0,
         connect_args={"isolation_level": None},
