@@ -1,7 +1,8 @@
 """What the session library costs beside what it can't avoid: `python tests/bench/esession_cost.py`.
 
 The denominator is the bare calls with the same arguments (Diffie-Hellman, AES, HMAC, SHA-2) and ElementTree's
-serializing and parsing of the same XML, measured in the same run. Ratios are printed; nothing fails on time.
+serializing and parsing of the same XML, measured in the same run, in CPU time. Ratios are printed; nothing
+fails on time.
 """
 
 import gc
@@ -13,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 from xml.etree import ElementTree as ET
 
 HERE = Path(__file__).parent
@@ -50,7 +52,7 @@ class Recorder:
         self.calls: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self.kept = {name: getattr(crypto, name) for name in ("_exchange", "key_stream", "mac", "digest")}
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> Self:
         kept, calls = self.kept, self.calls
 
         def exchange(chosen, exponent, base):
@@ -87,20 +89,9 @@ class Recorder:
             function(*arguments)
 
 
-def measure(function: Callable[[], object], repeat: int) -> float:
-    """Median seconds of one call."""
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 def report(name: str, library: float, bare: float, limit: float) -> None:
-    print(
-        f"{name:36} {library * 1e6:9.1f} us, unavoidable {bare * 1e6:9.1f} us: {library / bare:.2f} (at most {limit})"
-    )
+    figures = f"{library * 1e6:9.1f} us, unavoidable {bare * 1e6:9.1f} us: {library / bare:.2f}"
+    print(f"{name:36} {figures} (wanted: at most {limit})")
 
 
 def handshake(policy: Policy, seed: list[int]) -> list[ET.Element]:
@@ -135,11 +126,11 @@ def time_handshake(name: str, policy: Policy, repeat: int) -> None:
 
     pairs = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.thread_time()
         handshake(policy, seed)
-        middle = time.perf_counter()
+        middle = time.thread_time()
         bare()
-        pairs.append((middle - start, time.perf_counter() - middle))
+        pairs.append((middle - start, time.thread_time() - middle))
     library, unavoidable = (statistics.median(each) for each in zip(*pairs, strict=True))
     report(f"handshake, {name}", library, unavoidable, 1.5)
 
@@ -162,11 +153,11 @@ def time_stanza(octets: int, repeat: int) -> None:
 
     pairs = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.thread_time()
         both()
-        middle = time.perf_counter()
+        middle = time.thread_time()
         bare()
-        pairs.append((middle - start, time.perf_counter() - middle))
+        pairs.append((middle - start, time.thread_time() - middle))
     library, unavoidable = (statistics.median(each) for each in zip(*pairs, strict=True))
     report(f"{octets}-octet message, both ways", library, unavoidable, 2.0)
 

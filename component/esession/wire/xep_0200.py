@@ -108,7 +108,10 @@ def write(content: EncryptedContent) -> ET.Element:
     """The `<c/>` element that carries this content."""
     element = ET.Element(C)
     if content.data is not None:
-        ET.SubElement(element, f"{_PREFIX}data").text = encode_base64(content.data)
+        # The MACed content begins with these octets in Base64 already.
+        start = len(b"<data>")
+        text = content.signed[start : content.signed.index(b"<", start)].decode("ascii")
+        ET.SubElement(element, f"{_PREFIX}data").text = text
     if content.key is not None:
         ET.SubElement(element, f"{_PREFIX}key").text = encode_base64(encode_integer(content.key))
     if content.new:

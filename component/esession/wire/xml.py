@@ -83,7 +83,7 @@ def serialize(elements: Iterable[ET.Element], namespace: str, style: Style = COM
     for element in elements:
         _write(out, element, namespace, style, MAX_DEPTH)
     text = "".join(out)
-    if _FORBIDDEN.search(text):
+    if not text.isprintable() and _FORBIDDEN.search(text):  # the first is quick, and true of most texts
         raise MalformedError("the content holds a character that XML does not have")
     return text.encode()
 
