@@ -208,7 +208,7 @@ class Login:
                 return False
             answered = await self._ask(delivery, payload)
             if answered is not Proof.UNCLEAR:
-                return answered is Proof.THERE and not delivery.over.is_set()
+                return answered is Proof.THERE
         return False
 
     async def _ask(self, delivery: _Delivery, payload: str) -> Proof:
@@ -217,7 +217,7 @@ class Login:
         ending = asyncio.ensure_future(delivery.over.wait())
         try:
             await asyncio.wait((asking, ending), return_when=asyncio.FIRST_COMPLETED)
-            if ending.done():
+            if delivery.over.is_set():
                 return Proof.GONE
             return proof(asking.result(), delivery.resource)
         except (TimeoutError, ConnectionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -114,6 +115,7 @@ class SessionsAgreeWithAPlainModel(RuleBasedStateMachine):
 
 
 TestSessions = SessionsAgreeWithAPlainModel.TestCase
+TestSessions.settings = settings(deadline=None)
 
 
 def test_the_session_heard_of_last_comes_first_among_equals() -> None:

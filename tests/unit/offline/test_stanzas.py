@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stanzavault.kernel.address import Address
@@ -25,6 +25,8 @@ JULIET = Address.parse("juliet@example.org")
 BALCONY = Address.parse("juliet@example.org/balcony")
 ROMEO = Address.parse("romeo@montague.net/orchard")
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 _names = st.from_regex(r"[a-z][a-z0-9.-]{0,8}", fullmatch=True)
 _texts = st.text(
     st.characters(exclude_categories=("Cs", "Cc", "Cn"), exclude_characters="\ufffe\uffff"), max_size=40
@@ -38,7 +40,7 @@ def _elements(draw: st.DrawFn, depth: int = 2) -> Element:
     made = Element(f"{{{draw(_spaces)}}}{draw(_names)}", draw(_attributes))
     made.text = draw(st.none() | _texts.filter(bool))
     if depth:
-        made.extend(draw(st.lists(_elements(depth - 1), max_size=3)))
+        made.extend(draw(st.lists(_elements(depth - 1), max_size=2)))
     return made
 
 
@@ -58,7 +60,7 @@ _messages = st.builds(
             "{http://www.w3.org/XML/1998/namespace}lang": st.just("it"),
         },
     ),
-    st.lists(_elements(), max_size=4),
+    st.lists(_elements(), max_size=3),
 )
 _places = st.builds(Place, st.integers(1, 2**60 - 1), st.binary(min_size=16, max_size=16))
 
@@ -67,6 +69,7 @@ def _canonical(tree: Element) -> str:
     return ET.canonicalize(ET.tostring(tree, "unicode"))
 
 
+@unhurried
 @given(_messages, _places)
 def test_what_is_left_is_handed_on_unchanged_but_for_the_vaults_own_marks(
     message: Element, place: Place
@@ -89,6 +92,7 @@ def test_what_is_left_is_handed_on_unchanged_but_for_the_vaults_own_marks(
     assert [_canonical(child) for child in handed_on[:-3]] == [_canonical(child) for child in expected]
 
 
+@unhurried
 @given(_messages)
 def test_reading_a_message_changes_nothing_in_it(message: Element) -> None:
     before = serialize(message)
@@ -107,17 +111,20 @@ def test_a_message_forwarded_within_a_message_keeps_its_namespace_xep_0297() -> 
     assert _canonical(render_waiting(waiting, VAULT, BALCONY)[0]) == _canonical(parse(inner))
 
 
+@unhurried
 @given(_places)
 def test_a_node_is_read_as_it_was_written(place: Place) -> None:
     assert xep_0013.parse_node(xep_0013.render_node(place)) == place
 
 
+@unhurried
 @given(st.lists(_places, max_size=6))
 def test_nodes_sort_as_text_in_the_order_of_the_messages(places: list[Place]) -> None:
     by_text = sorted(places, key=xep_0013.render_node)
     assert [place.position for place in by_text] == sorted(place.position for place in places)
 
 
+@unhurried
 @given(st.text(max_size=50) | st.from_regex(r"[0-9a-f]{15}-[a-z0-9]{26}", fullmatch=True))
 def test_a_node_that_was_never_given_is_not_found(text: str) -> None:
     try:
@@ -127,6 +134,7 @@ def test_a_node_that_was_never_given_is_not_found(text: str) -> None:
     assert xep_0013.render_node(place) == text
 
 
+@unhurried
 @given(st.sampled_from(["get", "set"]), st.lists(_places, min_size=1, max_size=5))
 def test_items_are_read_each_once(type_: str, places: list[Place]) -> None:
     tree = Element(xep_0013.OFFLINE)
