@@ -9,6 +9,7 @@ from slixmpp import ClientXMPP
 from slixmpp.plugins.base import BasePlugin, register_plugin
 
 from stanzavault_client.archive import ArchivePlugin
+from stanzavault_client.esession import ESessionPlugin
 from stanzavault_client.keys import KeysPlugin
 from stanzavault_client.lookup import plugin_of
 from stanzavault_client.offline import OfflinePlugin
@@ -23,6 +24,7 @@ _PLUGINS: tuple[type[BasePlugin], ...] = (
     ArchivePlugin,
     OfflinePlugin,
     RecoveryPlugin,
+    ESessionPlugin,
 )
 
 
@@ -35,6 +37,7 @@ class Plugins:
     archive: ArchivePlugin
     offline: OfflinePlugin
     recovery: RecoveryPlugin
+    esession: ESessionPlugin
 
 
 def register(client: ClientXMPP, *, store: Store, policy: Policy | None = None) -> Plugins:
@@ -55,4 +58,5 @@ def register(client: ClientXMPP, *, store: Store, policy: Policy | None = None) 
         plugin_of(client, ArchivePlugin),
         plugin_of(client, OfflinePlugin),
         plugin_of(client, RecoveryPlugin),
+        plugin_of(client, ESessionPlugin),
     )

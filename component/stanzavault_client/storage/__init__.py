@@ -5,6 +5,15 @@
 
 from stanzavault_client.storage.model import OwnKey, RememberedKey
 from stanzavault_client.storage.sqlite import SQLiteStore
-from stanzavault_client.storage.store import KeyMemory, OwnKeys, SecretMemory, Store
+from stanzavault_client.storage.store import KeyMemory, OfflineMemory, OwnKeys, SecretMemory, Store
 
-__all__ = ["KeyMemory", "OwnKey", "OwnKeys", "RememberedKey", "SQLiteStore", "SecretMemory", "Store"]
+__all__ = [
+    "KeyMemory",
+    "OfflineMemory",
+    "OwnKey",
+    "OwnKeys",
+    "RememberedKey",
+    "SQLiteStore",
+    "SecretMemory",
+    "Store",
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -19,6 +20,9 @@ from stanzavault_client.storage.sealed_file import Record, SealedFile
 
 _OWN_KEY: Final = "own key"
 _KNOWN_KEY: Final = "known key"
+_OFFLINE_KEY: Final = "offline key"
+_OFFLINE_KEY_BYTES: Final = 32
+_OFFLINE_VALUES: Final = "offline values"
 _SECRET: Final = "retained secret"  # noqa: S105 - the kind of a record
 
 
@@ -30,6 +34,7 @@ class SQLiteStore:
         self.own_keys = _OwnKeys(file)
         self.known_keys = _KeyMemory(file)
         self.retained_secrets = _SecretMemory(file)
+        self.offline_values = _OfflineMemory(file)
 
     @classmethod
     def open(cls, path: Path | str, passphrase: str, *, cost: Cost | None = None) -> Self:
@@ -152,6 +157,30 @@ class _SecretMemory:
             )
             for record in self._file.all(_SECRET)
         ]
+
+
+class _OfflineMemory:
+    def __init__(self, file: SealedFile) -> None:
+        self._file = file
+
+    @property
+    def key(self) -> bytes:
+        if not self._file.all(_OFFLINE_KEY):
+            # The file seals it like the values themselves; it is made when it is first needed.
+            made = base64.b64encode(secrets.token_bytes(_OFFLINE_KEY_BYTES)).decode()
+            self._file.put(_OFFLINE_KEY, "", {"key": made})
+        return base64.b64decode(self._file.all(_OFFLINE_KEY)[0]["key"])
+
+    def all(self) -> Mapping[str, bytes]:
+        records = self._file.all(_OFFLINE_VALUES)
+        return {record["record"]: base64.b64decode(record["wrapped"]) for record in records}
+
+    def put(self, record: str, wrapped: bytes) -> None:
+        values = {"record": record, "wrapped": base64.b64encode(wrapped).decode()}
+        self._file.put(_OFFLINE_VALUES, record, values)
+
+    def destroy(self, record: str) -> None:
+        self._file.remove(_OFFLINE_VALUES, record)
 
 
 def _name_of(secret: RetainedSecret) -> str:

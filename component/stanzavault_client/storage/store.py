@@ -7,7 +7,7 @@ used from one thread, and by one program at a time. `known_keys.for_sessions` an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from esession.storage import KnownKeys, RetainedSecret
@@ -63,6 +63,27 @@ class SecretMemory(Protocol):
         ...
 
 
+class OfflineMemory(Protocol):
+    """The private values of published options, as a session library wrapped them (XEP-0187, section 3.1)."""
+
+    @property
+    def key(self) -> bytes:
+        """The key under which they are wrapped."""
+        ...
+
+    def all(self) -> Mapping[str, bytes]:
+        """All of them, by the name of their record."""
+        ...
+
+    def put(self, record: str, wrapped: bytes) -> None:
+        """Keep values, in the place of those of the same name."""
+        ...
+
+    def destroy(self, record: str) -> None:
+        """Forget them, in the file as well."""
+        ...
+
+
 class Store(Protocol):
     """All that a user keeps."""
 
@@ -79,4 +100,9 @@ class Store(Protocol):
     @property
     def retained_secrets(self) -> SecretMemory:
         """Secrets from encrypted sessions."""
+        ...
+
+    @property
+    def offline_values(self) -> OfflineMemory:
+        """What opens encrypted sessions that were started while the user was away."""
         ...
