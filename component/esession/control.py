@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final
 
-from esession.errors import MalformedError, RefusedError
+from esession.errors import NOT_ACCEPTABLE, MalformedError, RefusedError
 from esession.negotiation.terms import Terms, choose_terms, read_terms
 from esession.policy import Policy
 from esession.suite import Profile
@@ -98,7 +98,7 @@ def choose(policy: Policy, form: Form, terms: Terms) -> tuple[Terms, Form]:
     """
     fixed = tuple(var for var in form.fields if var in _FIXED_FIELDS)
     if fixed:
-        raise RefusedError("not-acceptable", fixed, f"can't be renegotiated: {', '.join(fixed)}")
+        raise RefusedError(NOT_ACCEPTABLE, fixed, f"can't be renegotiated: {', '.join(fixed)}")
     chosen = choose_terms(policy, form, security=terms.security)
     fields = [Field("renegotiate", ("1",)), *chosen.fields().values()]
     return merge(terms, chosen), xep_0155.control_form("submit", fields, policy.profile)
@@ -114,14 +114,15 @@ def read_answer(policy: Policy, asked: Form, answer: Form, terms: Terms) -> Term
     """The terms after an answer to our renegotiation; None if it was rejected.
 
     Raises:
-        MalformedError: It chooses what was not offered.
+        RefusedError: It chooses what was not offered.
     """
     if not answer.boolean("renegotiate"):
         return None
     wrong: list[str] = []
     chosen = read_terms(policy, asked, answer, wrong)
     if wrong:
-        raise MalformedError(f"a renegotiation chose what was not offered: {', '.join(wrong)}")
+        text = f"a renegotiation chose what was not offered: {', '.join(wrong)}"
+        raise RefusedError(NOT_ACCEPTABLE, tuple(wrong), text)
     return merge(terms, chosen)
 
 

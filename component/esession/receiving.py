@@ -66,7 +66,9 @@ class Receiver(Lifecycle):
         thread = _thread_of(stanza)
         if thread and thread != self._thread:
             return _ignored("it belongs to another thread")
-        if sender != self._peer and not (self._state is State.REQUESTED and bare(sender) == bare(self._peer)):
+        # A peer has no resource before it answers, and what is sent to the absent comes back from anywhere.
+        unbound = self._state in {State.REQUESTED, State.SENDING}
+        if sender != self._peer and not (unbound and bare(sender) == bare(self._peer)):
             return self._receive_from_elsewhere(message, sender)
         if stanza.get("type") == "error":
             return self._receive_error(stanza)
@@ -122,6 +124,9 @@ class Receiver(Lifecycle):
         return _ignored("it comes from another address")
 
     def _receive_form(self, message: NegotiationMessage, now: datetime) -> Outcome:
+        if self._state in TALKING and self._encrypts_control:
+            # Within an encrypted session nothing is negotiated in clear (XEP-0116 section 4.8.2).
+            return Outcome(events=(CleartextReceived(message.element, agreed=True),))
         mark = _mark(message)
         if mark in self._taken_forms:
             return Outcome(events=(RepetitionIgnored(),))
@@ -132,6 +137,8 @@ class Receiver(Lifecycle):
         except RefusedError as error:
             outcome = self._refuse(message.element, error)
         except MalformedError as error:
+            if self._state not in _NEGOTIATING:
+                return _ignored(str(error))
             outcome = self._refuse(message.element, RefusedError(NOT_ACCEPTABLE, (), str(error)))
         self._taken_forms |= {mark}
         return outcome
@@ -149,11 +156,8 @@ class Receiver(Lifecycle):
         if state is State.PROVED and message.init and form.kind == "result":
             step = self._handshake.take_final(form)
             return self.take(replace(step, received=message.element), now)
-        if state in TALKING and not self._encrypts_control:
-            return self._receive_control(form, now)
         if state in TALKING:
-            # Within an encrypted session nothing is negotiated in clear (XEP-0116 section 4.8.2).
-            return Outcome(events=(CleartextReceived(message.element, agreed=True),))
+            return self._receive_control(form, now)
         if state is State.ENDED:
             return self._answer_late_form(message, accepts=accepts)
         return _ignored(f"no such form is waited for: {state.value}")
@@ -234,6 +238,9 @@ class Receiver(Lifecycle):
         conversation = self._conversation
         if conversation is None or self._state not in TALKING:
             return self._receive_untimely(stanza)
+        if not self._allows(Input.STANZA):
+            # One who was absent sends nothing within an offline session (XEP-0187 section 4).
+            return _ignored("nothing is received within this session")
         try:
             opened = conversation.open(stanza)
         except RepeatedError:
@@ -249,7 +256,7 @@ class Receiver(Lifecycle):
         keys = Outcome(events=self._key_events())
         try:
             return keys + self._receive_opened(opened, now)
-        except MalformedError as error:
+        except (MalformedError, RefusedError) as error:
             return keys + self._damaged(stanza, str(error))
 
     def _receive_opened(self, opened: ET.Element, now: datetime) -> Outcome:

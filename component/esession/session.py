@@ -12,7 +12,7 @@ from datetime import datetime
 from xml.etree import ElementTree as ET
 
 from esession import control
-from esession.errors import MalformedError, MisuseError, RefusedError
+from esession.errors import NOT_ACCEPTABLE, MalformedError, MisuseError, RefusedError
 from esession.events import (
     Effect,
     EndReason,
@@ -282,7 +282,8 @@ class Session(Receiver):
             return Outcome((effect,), (RenegotiationEnded(accepted=False, terms=terms),))
         try:
             self._terms, form = control.choose(policy, wish, terms)
-        except RefusedError as error:
+        except (RefusedError, MalformedError) as fault:
+            error = fault if isinstance(fault, RefusedError) else RefusedError(NOT_ACCEPTABLE, (), str(fault))
             asked = self._negotiation(wish, to=self._own_jid)
             asked.set("from", self._peer)
             answer = xep_0155.write_error(asked, error.condition, error.fields)
@@ -301,6 +302,8 @@ class Session(Receiver):
             return self.take(step(), now)
         except RefusedError as error:
             return self._refuse(asked_by, error)
+        except MalformedError as error:
+            return self._refuse(asked_by, RefusedError(NOT_ACCEPTABLE, (), str(error)))
 
     def _agreed(self) -> Terms:
         if self._terms is None:

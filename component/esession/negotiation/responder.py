@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from esession import crypto
 from esession.channel import KeyPair, Position
@@ -20,6 +21,8 @@ from esession.suite import BLOCK_OCTETS, SAS_ALGORITHMS, SIGNATURES, VERSIONS, S
 from esession.wire import xep_0116, xep_0155
 from esession.wire.xep_0004 import Field, Form, encode_base64
 from esession.wire.xep_0116 import Request
+
+_MOST_HASHES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,8 @@ def _find_shared(
 ) -> RetainedSecret | None:
     """Find the retained secret that the initiator names, first among its own (XEP-0116 section 4.7.3)."""
     suite, nonce = answered.suite, answered.request.nonce
+    if len(named) > _MOST_HASHES:
+        raise RefusedError(FEATURE_NOT_IMPLEMENTED, ("rshashes",), "too many retained secrets are named")
     for source in (party.usable_secrets(peer, now), party.usable_secrets_elsewhere(peer, now)):
         for each in source:
             hashed = derivation.retained_hash(suite, nonce, each.value)

@@ -94,7 +94,7 @@ class Absence:
         self._forget_expired(now)
         try:
             message = xep_0155.read_message(stanza)
-            if message is None or not message.init or message.form.kind != "submit":
+            if message is None or not (message.init and message.sender) or message.form.kind != "submit":
                 return None, _ignored("it starts no offline session")
             nonce = message.form.octets("nonce")
             found = next((each for each in self._values if same(each.opening.request.nonce, nonce)), None)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esession.errors import MalformedError, MisuseError
@@ -161,7 +161,6 @@ def check_agreement(channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("policy", [FOUR, THREE, SUBSET], ids=["four", "three", "subset"])
-@settings(max_examples=120, deadline=None)
 @given(actions=actions)
 def test_peers_at_rest_agree_on_every_key_or_both_know_that_it_ended(
     policy: Policy, actions: list[tuple[bool, str, int]]
@@ -176,7 +175,6 @@ def test_peers_at_rest_agree_on_every_key_or_both_know_that_it_ended(
     check_agreement(channel)
 
 
-@settings(max_examples=150, deadline=None)
 @given(actions=actions)
 def test_an_established_session_survives_or_ends_on_both_sides(
     actions: list[tuple[bool, str, int]],
@@ -192,7 +190,6 @@ def test_an_established_session_survives_or_ends_on_both_sides(
     check_agreement(channel)
 
 
-@settings(max_examples=80, deadline=None)
 @given(actions=actions)
 def test_dropping_damaged_stanzas_never_accepts_a_foreign_one(actions: list[tuple[bool, str, int]]) -> None:
     channel = Channel(replace(FOUR, drop_damaged=True))
@@ -212,7 +209,6 @@ def test_dropping_damaged_stanzas_never_accepts_a_foreign_one(actions: list[tupl
         assert peer.session is None or peer.session.state not in waiting
 
 
-@settings(max_examples=60, deadline=None)
 @given(actions=actions)
 def test_plain_sessions_never_hang(actions: list[tuple[bool, str, int]]) -> None:
     channel = Channel(PLAIN)
@@ -223,7 +219,6 @@ def test_plain_sessions_never_hang(actions: list[tuple[bool, str, int]]) -> None
         assert peer.session is None or peer.session.state in {State.ACTIVE, State.ENDED}
 
 
-@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_a_stanza_damaged_anywhere_is_taken_only_if_its_content_is_what_was_sent(seed: int) -> None:
     channel = Channel(FOUR)
