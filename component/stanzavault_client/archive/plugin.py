@@ -15,8 +15,10 @@ from stanzavault.archive.model import (
     Change,
     CollectionName,
     Content,
+    Delete,
     Filter,
     ItemKind,
+    Keys,
     List,
     Modified,
     Remove,
@@ -33,14 +35,14 @@ from stanzavault.kernel.limits import Limits
 from stanzavault.kernel.paging import Page, PageRequest
 from stanzavault_client.archive import entries, uploading
 from stanzavault_client.archive.model import ArchivedMessage, Entry, Note, Saved
-from stanzavault_client.archive.sealing import Opener, Recipients, Sealer, choose_recipients
+from stanzavault_client.archive.sealing import Opener, Recipients, Sealer, choose_recipients, rewrapped
 from stanzavault_client.asking import read
 from stanzavault_client.errors import AnswerMalformed, NoVault, SaveInterrupted
 from stanzavault_client.keys.plugin import KeysPlugin
 from stanzavault_client.lookup import plugin_of
 from stanzavault_client.paging import pages
 from stanzavault_client.policy import Policy
-from stanzavault_client.storage import Store
+from stanzavault_client.storage import OwnKey, Store
 from stanzavault_client.vault import VaultPlugin
 
 Entity = TypeVar("Entity")
@@ -192,6 +194,32 @@ class ArchivePlugin(BasePlugin):
         """
         wanted = Remove(filter=_filter(with_, exact=exact, start=start, end=end))
         await self._tell(requests.render_remove(wanted, NAMESPACE))
+
+    async def rewrap(self, old: OwnKey, *, delete: bool = False) -> int:
+        """Wrap every key of the archive that opens with `old` for the account's present keys as well.
+
+        After a key was revoked, or a device was added (XEP-0241, section 6).
+
+        Args:
+            old: a key that this client holds.
+            delete: whether `old` opens them no longer.
+
+        Returns:
+            How many collections there are.
+        """
+        recipients = await self._recipients()
+        done: list[CollectionName] = []
+        async for collection in self._all(
+            lambda page: requests.render_keys(Keys(old.fingerprint, page), NAMESPACE), answers.parse_key_sets
+        ):
+            keys = rewrapped(collection.keys, old, recipients)
+            await self._save(Save(collection.name, keys=keys))
+            done.append(collection.name)
+            await asyncio.sleep(_PAUSE)
+        for name in done if delete else ():
+            await self._tell(requests.render_delete(Delete(name, (old.fingerprint,)), NAMESPACE))
+            await asyncio.sleep(_PAUSE)
+        return len(done)
 
     async def _recipients(self) -> Recipients:
         try:

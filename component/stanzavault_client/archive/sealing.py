@@ -87,6 +87,24 @@ class Sealer:
         self._key.wipe()
 
 
+def rewrapped(keys: Iterable[EncryptedKey], old: OwnKey, recipients: Recipients) -> tuple[EncryptedKey, ...]:
+    """Keys that open with `old`, wrapped for every other recipient.
+
+    Raises:
+        DamagedError: one does not open.
+    """
+    wrapped: list[EncryptedKey] = []
+    for key in keys:
+        opened = CollectionKey.open(wire.read_key(render_key(key)), old.private)
+        wrapped += [
+            parse_key(wire.write_key(opened.wrap_for(public, name)), NAMESPACE)
+            for name, public in recipients.keys.items()
+            if name != old.fingerprint
+        ]
+        opened.wipe()
+    return tuple(wrapped)
+
+
 class Opener:
     """Opens what was sealed to keys that this client holds.
 
@@ -131,10 +149,6 @@ class Opener:
             yield from [reader.read(tree) for tree in entries.part(content)]
         except (DamagedError, MalformedError, BadRequest) as error:
             yield Unopened(tuple(self._recipients.get(name, ())), str(error))
-
-    def unwrap(self, name: str) -> CollectionKey | None:
-        """The key of that name, None where it could not be unwrapped."""
-        return self._opened.get(name)
 
     def forget(self) -> None:
         """Destroy the unwrapped keys."""

@@ -103,7 +103,7 @@ class OfflinePlugin(BasePlugin):
     async def receive(self, *, priority: int | None = None) -> None:
         """Tell the vault that this client is here: what waits is delivered by the event `left_message`.
 
-        Where the server tells the vault of every login (XEP-0356), that happens by itself.
+        It is to be told at each login; or once, by a presence subscription to the vault, for all to come.
 
         Args:
             priority: of this client's presence; below 0, nothing is delivered to it.
