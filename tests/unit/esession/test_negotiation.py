@@ -26,12 +26,14 @@ from esession.events import (
 from esession.groups import encode_integer, group
 from esession.keys import RSAPublicKey, bare
 from esession.policy import LoggingPreference, Policy
+from esession.secret import Secret
 from esession.session import Session
 from esession.state import State
-from esession.storage import KnownKey
+from esession.storage import KnownKey, RetainedSecret
 from esession.suite import GAJIM
 from esession.wire import xep_0155
 from esession.wire.xep_0004 import DATA, encode_base64
+from esession.wire.xep_0200 import C
 from support.esession_peers import (
     ALICE,
     BOB,
@@ -135,7 +137,7 @@ def test_xep_0116_three_messages_with_every_pair_of_identifications(how_alice: s
     talk(alice, bob)
 
 
-@pytest.mark.parametrize("number", [5, 14, 15, 16, 17])
+@pytest.mark.parametrize("number", [5, 14, 15, 16, 17, 18])
 def test_each_modp_group_can_be_agreed_on(number: int) -> None:
     alice, bob = connect(Peer(ALICE, Policy(groups=(number,))), Peer(BOB, Policy(groups=(14, number))))
     assert alice.session is not None
@@ -720,6 +722,48 @@ def test_xep_0116_one_stanza_in_isolation_ends_the_session_with_the_negotiation(
 def test_one_stanza_in_isolation_needs_three_messages() -> None:
     with pytest.raises(MisuseError):
         Session.open(Peer(ALICE, FAST).party, BOB, START, one_shot=message("x"))
+
+
+def with_content(peer: Peer, stanza: ET.Element, body: str) -> ET.Element:
+    """The last message of a negotiation, with encrypted content put into it as another client may do."""
+    peer.say(body)
+    content = peer.outbox.pop().find(C)
+    assert content is not None
+    stanza.append(content)
+    return stanza
+
+
+def test_xep_0116_content_that_comes_with_the_responder_s_proof_is_read() -> None:
+    alice, bob = Peer(ALICE, FAST), Peer(BOB, FAST)
+    bob.receive(complete(alice, bob))
+    alice.receive(with_content(bob, bob.outbox.pop(0), "at once"))
+    assert alice.bodies() == ["at once"]
+    talk(alice, bob)
+
+
+def test_xep_0116_content_that_comes_with_the_initiator_s_proof_is_read() -> None:
+    alice, bob = with_keys(messages=3, accept_three_messages=True, init_pubkey=("key",), resp_pubkey=("key",))
+    stanza = with_content(alice, complete(alice, bob), "at once")
+    bob.receive(stanza)
+    assert bob.bodies() == ["at once"]
+    talk(alice, bob)
+
+
+def test_xep_0116_content_that_comes_with_a_proof_that_fails_is_not_read() -> None:
+    alice, bob = Peer(ALICE, FAST), Peer(BOB, FAST)
+    bob.receive(complete(alice, bob))
+    stanza = with_content(bob, bob.outbox.pop(0), "at once")
+    alice.receive(flip(stanza, "identity"))
+    assert alice.bodies() == []
+    assert alice.got(SessionEnded)[0].reason is EndReason.REFUSED
+
+
+def test_too_many_named_secrets_are_refused() -> None:
+    alice, bob = Peer(ALICE, FAST), Peer(BOB, FAST)
+    values = [bytes([number % 256, number // 256] * 16) for number in range(300)]
+    alice.secrets.kept = [RetainedSecret(bare(BOB), Secret(each), START, verified=False) for each in values]
+    bob.receive(complete(alice, bob))
+    assert xep_0155.read_error(bob.outbox.pop()) == ("feature-not-implemented", ("rshashes",))
 
 
 # --- repetitions, time, profiles ----------------------------------------------------------------------
