@@ -18,7 +18,7 @@ _ACCOUNTS = count()
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(todo=st.lists(steps, min_size=1, max_size=15), most=st.integers(1, 7))
 async def test_the_archive_does_what_a_plain_model_of_it_does(
     shared_service: Inside, todo: list[Step], most: int
@@ -33,7 +33,7 @@ async def test_the_archive_does_what_a_plain_model_of_it_does(
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
 @pytest.mark.parametrize("kind", ["list", "retrieve", "modified", "keys"])
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=False))
 async def test_any_sequence_of_pages_gives_every_item_once_and_in_order_while_items_come_and_go(
     shared_service: Inside, random: Random, kind: str, backwards: bool

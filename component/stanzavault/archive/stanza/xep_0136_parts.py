@@ -109,14 +109,7 @@ def parse_item(tree: Element) -> Item:
     else:
         only_known(tree, attributes=_MESSAGE_ATTRIBUTES, children={child.tag for child in tree})
         kept = _kept_message(tree)
-    secs, utc = tree.get("secs"), tree.get("utc")
-    return Item(
-        kind,
-        xml.serialize(kept),
-        xml.written_size(tree, namespace_of(tree)),
-        None if secs is None else integer(secs, "'secs'"),
-        None if utc is None else xep_0082.parse(utc, "'utc'"),
-    )
+    return _item(kind, xml.serialize(kept), tree)
 
 
 def read_item(content: bytes) -> Item:
@@ -124,7 +117,18 @@ def read_item(content: bytes) -> Item:
     tree = xml.parse(content)
     if tree.tag == ENCRYPTED_DATA:
         return xep_0241.read_item(content, NAMESPACE)
-    return parse_item(_placed(tree, NAMESPACE))
+    return _item(_KEPT_KINDS[tree.tag], content, _placed(tree, NAMESPACE))
+
+
+def _item(kind: ItemKind, content: bytes, tree: Element) -> Item:
+    secs, utc = tree.get("secs"), tree.get("utc")
+    return Item(
+        kind,
+        content,
+        xml.written_size(tree, namespace_of(tree)),
+        None if secs is None else integer(secs, "'secs'"),
+        None if utc is None else xep_0082.parse(utc, "'utc'"),
+    )
 
 
 def render_item(item: Item, namespace: str) -> Element:

@@ -1,6 +1,7 @@
 """The tables of the archive (docs/decisions/archive-schema.md).
 
-What finds and orders records stands in the clear, as numbers and blind indexes; all else is sealed.
+What finds and orders records stands in the clear, as numbers and blind indexes; all else is sealed. Columns
+of fixed width come first, so that PostgreSQL pads no row.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ collection = Table(
     metadata,
     owner_column(),
     _number("id"),
-    Column("peer_full", LargeBinary, nullable=False),
-    Column("peer_bare", LargeBinary, nullable=False),
-    Column("peer_domain", LargeBinary, nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     Column("removed", SmallInteger, nullable=False),
     *sealed_columns(),
+    Column("peer_full", LargeBinary, nullable=False),
+    Column("peer_bare", LargeBinary, nullable=False),
+    Column("peer_domain", LargeBinary, nullable=False),
     UniqueConstraint("owner_id", "peer_full", "start"),
     UniqueConstraint("owner_id", "changed"),
 )
@@ -73,12 +74,12 @@ message = Table(
     metadata,
     owner_column(),
     _number("position"),
-    Column("archive_id", LargeBinary, nullable=False),
     Column("collection_id", BigInteger, nullable=False),
-    Column("peer_full", LargeBinary, nullable=False),
-    Column("peer_bare", LargeBinary, nullable=False),
     Column("time", BigInteger, nullable=False),
     *sealed_columns(),
+    Column("archive_id", LargeBinary, nullable=False),
+    Column("peer_full", LargeBinary, nullable=False),
+    Column("peer_bare", LargeBinary, nullable=False),
     _of_collection(),
     Index(None, "owner_id", "collection_id", "position"),
 )
@@ -90,10 +91,10 @@ collection_key = Table(
     owner_column(),
     _number("id"),
     Column("collection_id", BigInteger, nullable=False),
-    Column("carried_name", LargeBinary, nullable=False),
-    Column("public_name", LargeBinary, nullable=False),
     Column("size", Integer, nullable=False),
     *sealed_columns(),
+    Column("carried_name", LargeBinary, nullable=False),
+    Column("public_name", LargeBinary, nullable=False),
     _of_collection(),
     Index(None, "owner_id", "collection_id", "carried_name"),
     Index(None, "owner_id", "public_name", "collection_id"),
