@@ -8,6 +8,7 @@ import pytest
 from support.ejabberd import Ejabberd
 from support.postgresql import PostgreSQL
 from support.prosody import Prosody
+from support.session_clients import Pair, pairs
 from support.vaults import COMBINATIONS, DATABASES, SERVERS, NewVault, ServerVault, Vaults
 from support.xmpp_server import XmppServer
 
@@ -37,6 +38,13 @@ def server(request: pytest.FixtureRequest) -> XmppServer:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, XmppServer)
     return found
+
+
+@pytest.fixture
+async def pair(server: XmppServer, tmp_path: Path) -> AsyncIterator[Pair]:
+    """Log in two clients for encrypted sessions: `one, other = await pair(policy)`."""
+    async with pairs(server, tmp_path) as log_in:
+        yield log_in
 
 
 @pytest.fixture(scope="session")

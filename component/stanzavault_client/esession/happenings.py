@@ -61,7 +61,7 @@ class Happening:
     Attributes:
         session: the session that it happened in.
         event: what happened, in the library's words; docs/esession/events.md tells what each obliges to.
-        stanza: slixmpp's Message, Presence or Iq, for a stanza that was received; else None.
+        stanza: slixmpp's Message, Presence or Iq, where one was received or came back; else None.
     """
 
     session: EncryptedSession

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,8 +28,6 @@ from stanzavault_client.esession.transcript import Transcript
 from stanzavault_client.lookup import plugin_of
 from stanzavault_client.policy import Policy
 from stanzavault_client.storage import Store
-
-_log = logging.getLogger("stanzavault_client.esession")
 
 
 class NotArchivable(ClientError):
@@ -86,12 +84,13 @@ class ESessionPlugin(BasePlugin):
         self.client.del_filter("in", self._filter)
         self.sender.close()
         for feature in self._features:
-            self.client["xep_0030"].del_feature(feature=feature)
+            self.client.plugin["xep_0030"].del_feature(feature=feature)
 
     def session_bind(self, jid: Any) -> None:  # noqa: ARG002 - slixmpp gives the address that the server bound
-        """Tell what this client supports (XEP-0116 section 3); capabilities (XEP-0115) follow from it."""
+        """Tell what this client supports (XEP-0116 section 3), in the capabilities of its presence too."""
         for feature in self._features:
-            self.client["xep_0030"].add_feature(feature)
+            self.xmpp.plugin["xep_0030"].add_feature(feature)
+        self._capabilities = asyncio.ensure_future(self.xmpp.plugin["xep_0115"].update_caps(broadcast=False))
 
     # --- sessions -------------------------------------------------------------------------------------
 
@@ -178,10 +177,11 @@ class ESessionPlugin(BasePlugin):
         return self.peers.get(bare(peer), self.sessions)
 
     def party(self, policy: SessionPolicy, other_secret: bytes = b"") -> Party:
-        """Our side of a negotiation: the newest own key that is valid identifies us."""
+        """Our side of a negotiation: the newest valid key, a published one before others, identifies us."""
         now = self.now()
         own = [key for key in self.store.own_keys.of(self.client.boundjid.bare) if key.is_valid_at(now)]
-        own.sort(key=lambda key: (bool(key.item_id), key.public.begin.instant), reverse=True)
+        own.reverse()
+        own.sort(key=lambda key: not key.item_id)
         return Party(
             Identity(self.client.boundjid.full, tuple(key.private for key in own)),
             policy,

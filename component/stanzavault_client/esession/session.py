@@ -20,6 +20,7 @@ from slixmpp.xmlstream import StanzaBase
 
 from esession import Outcome, RSAPublicKey, Session, State
 from esession.events import (
+    CleartextReceived,
     DeliveryFailed,
     EndReason,
     Event,
@@ -366,6 +367,8 @@ class EncryptedSession:
                 self._settled.set()
             case NegotiationFailed():
                 self._failed = event
+            case CleartextReceived(element, _):
+                stanza = as_stanza(client, element)
             case DeliveryFailed(element, _):
                 stanza = as_stanza(client, element)
                 self._answers(stanza)
