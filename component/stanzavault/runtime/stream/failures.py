@@ -40,7 +40,8 @@ _TEXTS: Final = {
     FailureReason.NOT_LOOPBACK: "the host is not on this machine after all, and plaintext is not allowed",
     FailureReason.HANDSHAKE_TIMEOUT: "the server did not answer the handshake in time",
     FailureReason.CLOSED_EARLY: "the server hung up before the handshake: check jid, secret and port",
-    FailureReason.WRONG_SECRET: "the server refused the secret: it must equal the server's component secret",
+    FailureReason.WRONG_SECRET: "the server refused the secret: it must equal the server's component secret "
+    "(ejabberd says the same of a jid that it does not know)",
     FailureReason.CONFLICT: "there is another connection of this component, and the server keeps only one",
     FailureReason.HOST_UNKNOWN: "the server does not know this component: add its jid to the configuration",
     FailureReason.STREAM_ERROR: "the server ended the stream with an error",

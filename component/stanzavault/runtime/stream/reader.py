@@ -7,16 +7,19 @@ XML that is broken, and what can't even be skipped in bounded memory end the str
 
 Expat and its binding remember every name they ever met, so a stream that lives for months would grow with
 each name that a user makes up: a fresh parser takes over between two stanzas every ``_FRESH_AFTER`` bytes.
+It also makes every name as long as its namespace, attributes' names before anybody is asked: a stanza that
+declares a long one never gets that far.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from .refusals import Refusal
 from .settings import StanzaLimits
+from .skipping import RestrictedMarkupError, Skipper
 from .writer import escape_attribute
 
 STREAMS: Final = "http://etherx.jabber.org/streams"
@@ -24,11 +27,17 @@ STREAMS: Final = "http://etherx.jabber.org/streams"
 _FRESH_AFTER: Final = 256 * 1024
 _SKIP_FACTOR: Final = 16
 """A stanza this many times larger than the limit is not waited out."""
-_DEEPEST_SKIPPED: Final = 100_000
-"""Expat keeps about 100 bytes for each open element."""
+_LONGEST_NAMESPACE: Final = 1024
+_MOST_NAMES: Final = 1024 * 1024
+"""Characters of a stanza's names with their namespaces, all of which its written form may hold."""
+_SLICE: Final = 4096
+"""Bytes given to expat at once, and of a tag that expat is given without a look at its namespaces."""
 _STANZA: Final = 2
 """Depth of a stanza: a child of the stream."""
 _SPACE: Final = " \t\r\n"
+_DECLARES_LONG: Final = re.compile(
+    rb"""\sxmlns(?::[^\s=]*)?\s*=\s*(?:"[^"]{%d}|'[^']{%d})""" % (_SLICE, _SLICE)
+)
 _TAG_NAME: Final = re.compile(rb"<([^\s/>]+)")
 
 
@@ -51,7 +60,7 @@ class StanzaRead:
 
 @dataclass(slots=True)
 class StanzaTooBig:
-    """A child of the stream that passed a limit; only its head is known."""
+    """A child of the stream that passed a limit: its head, and the tag "" where not even that was read."""
 
     tag: str
     attributes: dict[str, str]
@@ -78,9 +87,12 @@ class _Broken(Exception):
         self.condition = condition
 
 
-class _FreshParserDue(Exception):
-    def __init__(self, at: int) -> None:
+class _ReadOn(Exception):
+    """At that byte this parser is left: for a fresh one, or for nobody until the stanza is over."""
+
+    def __init__(self, at: int, *, skips: bool = False) -> None:
         self.at = at
+        self.skips = skips
 
 
 class StanzaReader:
@@ -95,7 +107,8 @@ class StanzaReader:
         self._root_namespaces: dict[str | None, str] = {}
         self._root_name = ""
         self._depth = 0
-        self._tail = b""
+        self._unread = b""
+        self._skipper: Skipper | None = None
         self._builder: TreeBuilder | None = None
         self._make_parser()
 
@@ -105,17 +118,19 @@ class StanzaReader:
         Memory is bounded by the limits plus the length of ``data``, so feed it in slices of a few kilobytes.
         """
         self._events = []
-        if not self._ended:
-            try:
-                self._parse(data)
-                self._check_sizes()
-            except _Broken as broken:
-                self._end(StreamBroken(broken.condition))
-            except expat.ExpatError as error:
-                unbound = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
-                self._end(
-                    StreamBroken("bad-namespace-prefix" if error.code == unbound else "not-well-formed")
-                )
+        view = memoryview(data)
+        try:
+            for at in range(0, len(view), _SLICE):
+                rest = b"" if self._ended else bytes(view[at : at + _SLICE])
+                while rest:
+                    rest = self._read(rest) if self._skipper is None else self._skip(self._skipper, rest)
+        except _Broken as broken:
+            self._end(StreamBroken(broken.condition))
+        except RestrictedMarkupError:
+            self._end(StreamBroken("restricted-xml"))
+        except expat.ExpatError as error:
+            unbound = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
+            self._end(StreamBroken("bad-namespace-prefix" if error.code == unbound else "not-well-formed"))
         return self._events
 
     def _end(self, event: StreamEvent) -> None:
@@ -141,7 +156,9 @@ class StanzaReader:
             self._fed = len(header)
         else:
             self._fed = 0
-            parser.StartNamespaceDeclHandler = self._note_root_namespace
+        parser.StartNamespaceDeclHandler = self._declare
+        parser.StartCdataSectionHandler = self._begin_cdata
+        parser.EndCdataSectionHandler = self._end_cdata
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._finish
         parser.CharacterDataHandler = self._between
@@ -150,7 +167,9 @@ class StanzaReader:
         self._names: dict[str, str] = {}
         self._builder = None
         self._stanza_at = 0
-        self._parts = 0
+        self._parts = self._name_size = 0
+        self._in_cdata = False
+        self._unread = b""
 
     def _header_again(self) -> bytes:
         declarations = "".join(
@@ -159,39 +178,63 @@ class StanzaReader:
         )
         return f"<{self._root_name}{declarations}>".encode()
 
-    def _parse(self, data: bytes | memoryview) -> None:
-        data_at = self._fed
+    def _read(self, data: bytes) -> bytes:
+        """Gives data to expat: what is left of it for who reads on."""
+        held = self._unread + data
         self._fed += len(data)
         try:
             self._parser.Parse(data, False)  # noqa: FBT003  (expat's own signature)
-        except _FreshParserDue as due:
-            rest = (self._tail + bytes(data))[due.at - data_at + len(self._tail) :]
-            self._depth, self._tail = 1, b""
-            self._make_parser()
-            self._parse(rest)
-            return
-        if self._depth == 1 and self._fed >= self._fresh_at:
-            held = self._fed - self._parser.CurrentByteIndex
-            self._tail = (self._tail + bytes(data))[-held:] if held else b""
+            waiting = self._fed - self._parser.CurrentByteIndex
+            self._unread = held[-waiting:] if waiting else b""
+            self._check_sizes(waiting)
+        except _ReadOn as due:
+            rest = held[len(held) - (self._fed - due.at) :]
+            if due.skips:
+                self._fed = due.at
+                self._skipper = Skipper(self._depth - 1, in_cdata=self._in_cdata)
+            else:
+                self._make_parser()
+            self._depth = 1
+            return rest
+        return b""
 
-    def _check_sizes(self) -> None:
-        """What the callbacks can't see: a token, a text or a skipped stanza that does not end."""
-        if self._depth < _STANZA:
-            if self._fed - self._parser.CurrentByteIndex > self._max_bytes:
-                raise _Broken("policy-violation")
-        elif self._builder is None:
+    def _check_sizes(self, waiting: int) -> None:
+        """What the callbacks can't see: a token or a text that does not end."""
+        if self._depth < _STANZA and waiting > self._max_bytes:
+            raise _Broken("policy-violation")
+        if (self._depth >= _STANZA and self._fed - self._stanza_at > self._max_bytes) or (
+            self._depth and waiting > _SLICE and _DECLARES_LONG.search(self._unread)
+        ):
+            self._refuse(Refusal.TOO_LARGE)
+
+    def _skip(self, skipper: Skipper, data: bytes) -> bytes:
+        """Leaves out data of a stanza that is not read: what follows that stanza."""
+        end = skipper.feed(data)
+        if end is None:
+            self._fed += len(data)
             if self._fed - self._stanza_at > self._max_bytes * _SKIP_FACTOR:
                 raise _Broken("policy-violation")
-        elif self._fed - self._stanza_at > self._max_bytes:
-            self._refuse(Refusal.TOO_LARGE)
+            return b""
+        self._skipper = None
+        self._make_parser()
+        return data[end:]
 
     # Expat's callbacks
 
     def _restricted(self, *_declaration: object) -> None:
         raise _Broken("restricted-xml")
 
-    def _note_root_namespace(self, prefix: str | None, uri: str | None) -> None:
-        self._root_namespaces[prefix] = uri or ""
+    def _declare(self, prefix: str | None, uri: str | None) -> None:
+        if self._depth == 0:
+            self._root_namespaces[prefix] = uri or ""
+        elif uri is not None and len(uri) > _LONGEST_NAMESPACE:
+            self._refuse(Refusal.TOO_LARGE)
+
+    def _begin_cdata(self) -> None:
+        self._in_cdata = True
+
+    def _end_cdata(self) -> None:
+        self._in_cdata = False
 
     def _between(self, text: str) -> None:
         if text.strip(_SPACE):
@@ -204,13 +247,16 @@ class StanzaReader:
                 return
             if self._depth == 1:
                 self._open_stanza(name, attributes)
-        depth = self._depth = self._depth + 1
         self._parts += 1 + len(attributes)
-        if depth > self._deepest:
+        self._name_size += len(name) + sum(map(len, attributes))
+        if self._depth >= self._deepest:
             self._refuse(Refusal.TOO_DEEP)
         elif self._parts > self._max_parts:
             self._refuse(Refusal.TOO_MANY_PARTS)
+        elif self._name_size > _MOST_NAMES:
+            self._refuse(Refusal.TOO_LARGE)
         elif self._builder is not None:
+            self._depth += 1
             for key in tuple(attributes):
                 if "}" in key:
                     attributes[self._names.get(key) or self._qualified(key)] = attributes.pop(key)
@@ -218,7 +264,6 @@ class StanzaReader:
 
     def _open_stream(self, name: str, attributes: dict[str, str]) -> None:
         self._depth = 1
-        self._parser.StartNamespaceDeclHandler = None
         as_sent = _TAG_NAME.match(self._parser.GetInputContext() or b"")
         if as_sent is None or not as_sent[1].endswith(name.rpartition("}")[2].encode()):
             raise _Broken("unsupported-encoding")  # RFC 6120 section 11.6: UTF-8 and nothing else
@@ -229,9 +274,9 @@ class StanzaReader:
     def _open_stanza(self, name: str, attributes: dict[str, str]) -> None:
         at = self._parser.CurrentByteIndex
         if at >= self._fresh_at:
-            raise _FreshParserDue(at)
+            raise _ReadOn(at)
         self._stanza_at = at
-        self._parts = 0
+        self._parts = self._name_size = 0
         self._head = (name, attributes)
         self._builder = TreeBuilder()
         self._parser.CharacterDataHandler = self._builder.data
@@ -265,25 +310,14 @@ class StanzaReader:
             known = self._names[name] = f"{{{name}" if "}" in name else name
         return known
 
-    # A stanza over a limit
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """Reports the stanza by its head, forgets what was built of it, and skips the rest."""
-        name, attributes = self._head
-        self._events.append(StanzaTooBig(self._qualified(name), attributes, refusal))
-        self._builder = None
-        self._parser.CharacterDataHandler = None
-        self._parser.StartElementHandler = self._skip_start
-        self._parser.EndElementHandler = self._skip_end
-
-    def _skip_start(self, _name: str, _attributes: Any) -> None:
-        self._depth += 1
-        if self._depth > _DEEPEST_SKIPPED:
-            raise _Broken("policy-violation")
-
-    def _skip_end(self, _name: str) -> None:
-        self._depth -= 1
-        if self._depth < _STANZA:
-            self._parser.CharacterDataHandler = self._between
-            self._parser.StartElementHandler = self._start
-            self._parser.EndElementHandler = self._finish
+    def _refuse(self, refusal: Refusal) -> NoReturn:
+        """Reports the stanza by its head, forgets what was built of it, and has the rest skipped."""
+        at = self._parser.CurrentByteIndex
+        if self._builder is None:
+            self._stanza_at = at
+            self._events.append(StanzaTooBig("", {}, refusal))
+        else:
+            name, attributes = self._head
+            self._events.append(StanzaTooBig(self._qualified(name), attributes, refusal))
+            self._builder = None
+        raise _ReadOn(at, skips=True)

@@ -89,8 +89,8 @@ def _write(element: Element, inherited: str, write: Callable[[str], None], depth
         raise ValueError(f"an element nested more than {_DEEPEST} levels deep can't be sent")
     opening, closing, namespace = _tags(element.tag, inherited)
     write(opening)
-    for key, value in element.attrib.items():
-        name = _attribute_name(key) if key[:1] != "{" else _qualified_attribute_name(key, element)
+    for number, (key, value) in enumerate(element.attrib.items()):
+        name = _attribute_name(key) if key[:1] != "{" else _qualified_attribute_name(key, number)
         write(f' {name}="{escape_attribute(value)}"')
     text = element.text
     if not text and not len(element):
@@ -119,12 +119,17 @@ def _attribute_name(name: str) -> str:
     return _split(name)[1]
 
 
-def _qualified_attribute_name(key: str, element: Element) -> str:
-    """The name to write, preceded by the declaration of a prefix of its own where it needs one."""
+def _qualified_attribute_name(key: str, number: int) -> str:
+    """The name to write, preceded by the declaration of a prefix of its own where it needs one.
+
+    Args:
+        key: ElementTree's form of the name.
+        number: The attribute's place in its element, so that its prefix is no other's.
+    """
     namespace, name = _split(key)
     if namespace == _XML:
         return f"xml:{name}"
-    prefix = f"a{list(element.attrib).index(key)}"
+    prefix = f"a{number}"
     return f'xmlns:{prefix}="{escape_attribute(namespace)}" {prefix}:{name}'
 
 

@@ -31,6 +31,7 @@ WORDS = (
     b"<message id='deep'>" + b"<a>" * 9 + b"</a>" * 9 + b"</message>",
     b"<message id='wide'>" + b"<a/>" * 30 + b"</message>",
     b"<message id='long'>" + b"x" * 3000 + b"</message>",
+    b"<message id='cdata'><![CDATA[" + b"<a></message>]]" * 200 + b"]]><b c='>/' d=\"'>\"></b ></message >",
     b"<presence/>",
 )
 
@@ -116,6 +117,47 @@ def test_a_limit_permits_what_it_says_and_no_more(fits: bytes, exceeds: bytes, r
     assert isinstance(third, StanzaRead)
 
 
+LONG = b"n" * 100_000
+LONG_NAMESPACES = {
+    "inherited": b"<message id='1'><x xmlns='%s'>%s</x></message>"
+    % (LONG, b"".join(b"<a%d/>" % n for n in range(2000))),
+    "of attributes": b"<message id='1'><x xmlns:p='%s' %s/></message>"
+    % (LONG, b" ".join(b"p:a%d=''" % n for n in range(2000))),
+    "of the stanza": b"<message id='1' xmlns:p='%s' %s/>"
+    % (LONG, b" ".join(b"p:a%d=''" % n for n in range(2000))),
+    "in turns": b"<message id='1'><x xmlns:p='%s'>%s</x></message>" % (LONG, b"<p:a/><b/>" * 1000),
+    "after a limit": b"<message id='1'>%s<x xmlns='%s'>%s</x></message>"
+    % (b"<a/>" * 10_000, LONG, b"<a1/>" * 2000),
+    "with data": b"<message id='1'><x xmlns='%s'><![CDATA[<a></b>]]>&lt;y><y z='/>'>%s</y></x></message>"
+    % (LONG, b"<z></z>" * 1000),
+}
+
+
+@pytest.mark.parametrize("stanza", LONG_NAMESPACES.values(), ids=LONG_NAMESPACES.keys())
+@pytest.mark.parametrize("size", [100, 8192, 1_000_000])
+def test_a_long_namespace_is_not_made_into_as_many_long_names(stanza: bytes, size: int) -> None:
+    tracemalloc.start()
+    try:
+        events = read(HEADER + stanza + b"<presence/>", size, StanzaLimits())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    _, refused, after = events
+    assert isinstance(refused, StanzaTooBig)
+    assert refused.tag in {"", f"{{{COMPONENT}}}message"}
+    assert isinstance(after, StanzaRead)
+    assert peak < 6_000_000
+
+
+def test_names_are_counted_at_their_full_length() -> None:
+    namespace = b"n" * 1000
+    wide = b"<message id='1'><x xmlns:p='%s'>%s</x></message>" % (namespace, b"<p:a/><b/>" * 2000)
+    _, refused, after = read(HEADER + wide + b"<presence/>", 8192, StanzaLimits())
+    assert isinstance(refused, StanzaTooBig)
+    assert refused.refusal is Refusal.TOO_LARGE
+    assert isinstance(after, StanzaRead)
+
+
 def test_a_stanza_over_a_limit_is_reported_before_it_ends() -> None:
     reader = StanzaReader(LIMITS)
     reader.feed(HEADER)
@@ -148,8 +190,13 @@ def test_a_start_tag_that_does_not_end_ends_the_stream() -> None:
 
 
 def test_a_stanza_nested_without_end_ends_the_stream() -> None:
-    limits = StanzaLimits(max_bytes=1_000_000)
-    assert read(HEADER + b"<a>" * 100_001, 8192, limits)[-1] == StreamBroken("policy-violation")
+    assert read(HEADER + b"<a>" * 11_000, 8192)[-1] == StreamBroken("policy-violation")
+
+
+@pytest.mark.parametrize("markup", [b"<!-- x -->", b"<?x y?>", b"<!DOCTYPE x>"])
+def test_restricted_xml_ends_the_stream_even_where_nothing_is_read(markup: bytes) -> None:
+    skipped = b"<iq>" + b"<a>" * 9 + markup
+    assert read(HEADER + skipped, 3)[-1] == StreamBroken("restricted-xml")
 
 
 def test_nothing_follows_the_end() -> None:
