@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+from xml.etree import ElementTree as ET
+
 import pytest
 
+from esession.wire import xep_0241 as wire
 from stanzavault.archive.stanza import xep_0241
 from support.archive_desk import ArchiveDesk, Refused
 from support.archive_stanzas import ARCHIVE, data, key, key_name, page, request, save
@@ -83,3 +87,14 @@ async def test_a_collection_that_lost_its_keys_and_data_may_hold_plain_messages(
     await desk.set(save(JULIET, START, key("one", "old")))
     await desk.set(request("delete", key_name("old"), **NAMED))
     assert await version_of(desk, save(JULIET, START, BODY)) == "2"
+
+
+async def test_what_the_library_writes_comes_back_as_it_was(desk: ArchiveDesk) -> None:
+    written = wire.EncryptedData("fresh", secrets.token_bytes(500))
+    wrapped = [wire.EncryptedKey("fresh", name, secrets.token_bytes(256)) for name in ("laptop", "phone")]
+    upload = ET.fromstring(save(JULIET, START))
+    upload[0].extend([wire.write_data(written), *map(wire.write_key, wrapped)])
+    await desk.set(upload)
+    chat = await desk.get(request("retrieve", **NAMED))
+    assert [wire.read_data(each) for each in chat.iter(wire.ENCRYPTED_DATA)] == [written]
+    assert [wire.read_key(each) for each in chat.iter(wire.ENCRYPTED_KEY)] == wrapped
