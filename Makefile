@@ -4,7 +4,7 @@ PY := .venv/bin/python
 SUPPORT := tests/support tests/conftest.py tests/live/conftest.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit long chaos bench venv servers prosody clean
+.PHONY: help demo test check unit long bench venv servers prosody clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,16 +23,13 @@ check: venv ## style, types and the direction of imports
 	@.venv/bin/lint-imports
 
 unit: venv ## the tests that need no server: seconds
-	@$(PY) -m pytest tests/unit
+	@$(PY) -m pytest tests/unit --hypothesis-profile quick
 
 long: venv servers ## the full sizes of what `make test` does in small
 	@$(PY) -m pytest -m long
 
-chaos: venv servers ## kill and cut at random, and count what is left
-	@$(PY) -m pytest -m chaos
-
-bench: venv servers ## measure
-	@$(PY) -m pytest -m bench --capture=no
+bench: venv ## measure, in small; each script tells its options by --help
+	@for script in tests/bench/*.py; do echo "$$script" && $(PY) "$$script" || exit; done
 
 venv: .venv/installed ## make .venv and install the project into it
 	@:

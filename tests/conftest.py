@@ -5,23 +5,19 @@ from collections.abc import Generator
 from types import FrameType
 
 import pytest
+from hypothesis import settings
 
 from support import process
 
-_MARKS = pytest.StashKey[dict[int, int]]()
+settings.register_profile("full", max_examples=100, deadline=None)
+settings.register_profile("quick", max_examples=10, deadline=None)  # what `make unit` asks for
+settings.load_profile("full")
 
-_ON_REQUEST = {
-    "long": "full sizes, behind `make long`",
-    "chaos": "kills and cuts at random for minutes, behind `make chaos`",
-    "bench": "measures instead of checking, behind `make bench`",
-}
+_MARKS = pytest.StashKey[dict[int, int]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest the marks of tests that run on request only, and leave in order on SIGTERM."""
-    for mark, meaning in _ON_REQUEST.items():
-        config.addinivalue_line("markers", f"{mark}: {meaning}")
-    # Ended from outside, a run still ends the servers that it started.
+    """Leave in order on SIGTERM: ended from outside, a run still ends the servers that it started."""
     signal.signal(signal.SIGTERM, _leave)
 
 
@@ -30,10 +26,10 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what runs on request only, unless `-m` asks for it."""
+    """Leave out the full sizes, unless `-m` asks for them."""
     if config.option.markexpr:
         return
-    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in _ON_REQUEST)]
+    left_out = [item for item in items if item.get_closest_marker("long")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

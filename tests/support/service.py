@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import URL
 
@@ -53,14 +54,52 @@ async def make_tables(url: URL, masters: MasterKeys, now: datetime) -> None:
     await engine.dispose()
 
 
-async def open_owners(url: URL, masters: MasterKeys, hosts: tuple[str, ...] = (HOST,)) -> Owners:
-    """The owners of an existing vault."""
+async def _vault_row(url: URL) -> vault.VaultRow:
     engine = writing_engine(url, 1)
     async with engine.begin() as connection:
         row = await vault.load(connection)
     await engine.dispose()
     assert row is not None
+    return row
+
+
+async def open_owners(url: URL, masters: MasterKeys, hosts: tuple[str, ...] = (HOST,)) -> Owners:
+    """The owners of an existing vault."""
+    row = await _vault_row(url)
     return Owners(VaultKeyring(masters, open_index_key(masters, row.master, row.index_key)), hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A vault that nobody has used, to be copied: making one takes ten times as long."""
+
+    content: bytes
+    masters: MasterKeys
+    index_key: bytes = field(repr=False)
+
+
+_template: list[_Template] = []
+
+
+async def _copied(file: Path, hosts: tuple[str, ...], now: datetime) -> tuple[MasterKeys, Owners]:
+    """Put a new vault into a file: its master key, and its owners of whom there are none."""
+    if not _template:
+        _template.append(await _made(now))
+    (template,) = _template
+    file.touch(mode=0o600)
+    file.write_bytes(template.content)
+    return template.masters, Owners(VaultKeyring(template.masters, template.index_key), hosts)
+
+
+async def _made(now: datetime) -> _Template:
+    line = MasterKey.new().text()
+    masters = MasterKeys(lambda: line)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "vault.db"
+        url = database_url(f"sqlite:///{file}")
+        await make_tables(url, masters, now)
+        row = await _vault_row(url)
+        return _Template(file.read_bytes(), masters, open_index_key(masters, row.master, row.index_key))
 
 
 @asynccontextmanager
@@ -68,13 +107,16 @@ async def inside(
     url: str | Path, *, hosts: tuple[str, ...] = (HOST,), key: Callable[[], str] | None = None
 ) -> AsyncIterator[Inside]:
     """A fresh vault at a database URL, or in a file named vault.db of a folder; closed at the end."""
-    text = f"sqlite:///{url / 'vault.db'}" if isinstance(url, Path) else url
-    parsed = database_url(text)
-    line = MasterKey.new().text()
-    masters = MasterKeys(key or (lambda: line))
     clock = HandClock()
-    await make_tables(parsed, masters, clock.now)
-    owners = await open_owners(parsed, masters, hosts)
+    if isinstance(url, Path) and key is None:
+        parsed = database_url(f"sqlite:///{url / 'vault.db'}")
+        masters, owners = await _copied(url / "vault.db", hosts, clock.now)
+    else:
+        parsed = database_url(f"sqlite:///{url / 'vault.db'}" if isinstance(url, Path) else url)
+        line = MasterKey.new().text()
+        masters = MasterKeys(key or (lambda: line))
+        await make_tables(parsed, masters, clock.now)
+        owners = await open_owners(parsed, masters, hosts)
     database = GroupedDatabase(parsed, owners, clock, connections=4)
     database.start()
     try:
