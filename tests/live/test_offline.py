@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypeAlias
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -30,6 +31,17 @@ from support.offline_clients import (
     visitor,
 )
 from support.vaults import NewVault, ServerVault
+
+Told: TypeAlias = tuple[ServerVault, Account, Account]
+
+
+async def befriend(client: Client, vault: ServerVault) -> None:
+    """Subscribe to the vault's presence, as a client does with a gateway, and grant it the same."""
+    for type_ in ("subscribe", "subscribed"):
+        client.send_element(ET.Element(f"{{{CLIENT}}}presence", {"to": vault.jid, "type": type_}))
+        if type_ == "subscribe":
+            await client.wait_for(lambda it: (it.get("from"), it.get("type")) == (vault.jid, "subscribe"))
+    await client.pass_through()
 
 
 async def two_known(vault: ServerVault) -> tuple[Account, Account]:
@@ -73,34 +85,52 @@ async def test_messages_left_arrive_in_order_once_and_with_a_delay(vault: Server
         assert len(left_messages(client, vault)) == 1
 
 
-async def test_an_ordinary_login_is_enough_where_the_server_tells_presence(server_vault: ServerVault) -> None:
-    romeo, juliet = await two_known(server_vault)
-    async with at_home(server_vault, romeo) as client:
-        leave(client, server_vault, juliet, "Good night")
-        await client.pass_through(server_vault.jid)
-    async with logged_in(server_vault.server, juliet) as client:
-        assert bodies(await receive(client, server_vault, 1)) == ["Good night"]
+# What an operator may add, so that Prosody tells the vault of logins (XEP-0356). ejabberd takes no second section
+# of mod_privilege: there the line goes into the file in deploy/ itself.
+GRANTED = """
+VirtualHost "example.org"
+    privileged_entities = { ["vault.example.org"] = { roster = "get"; presence = "managed_entity" } }
+"""
+
+
+@pytest.fixture(params=["subscribed-prosody", "subscribed-ejabberd", "granted-prosody"])
+async def told(request: pytest.FixtureRequest, new_vault: NewVault) -> Told:
+    """A vault that is told of ordinary presence: by the account's subscription, or by the server's grant."""
+    means, server = request.param.split("-")
+    vault = await new_vault(f"{server}-sqlite", extra=GRANTED if means == "granted" else "")
+    romeo, juliet = await two_known(vault)
+    if means == "subscribed":
+        async with logged_in(vault.server, juliet) as client:
+            await befriend(client, vault)
+    return vault, romeo, juliet
+
+
+async def test_an_ordinary_login_is_enough_where_presence_is_told(told: Told) -> None:
+    vault, romeo, juliet = told
+    async with at_home(vault, romeo) as client:
+        leave(client, vault, juliet, "Good night")
+        await client.pass_through(vault.jid)
+    async with logged_in(vault.server, juliet) as client:
+        assert bodies(await receive(client, vault, 1)) == ["Good night"]
 
 
 @pytest.mark.parametrize("end", ["log out", "break"])
-async def test_after_an_ordinary_session_ended_a_message_waits_and_comes_once(
-    server_vault: ServerVault, end: str
-) -> None:
-    romeo, juliet = await two_known(server_vault)
-    async with logged_in(server_vault.server, juliet) as client:
-        leave(client, server_vault, juliet, "to myself")
-        assert bodies(await receive(client, server_vault, 1)) == ["to myself"]
-        await until_empty(client, server_vault)
+async def test_after_an_ordinary_session_ended_a_message_waits_and_comes_once(told: Told, end: str) -> None:
+    vault, romeo, juliet = told
+    async with logged_in(vault.server, juliet) as client:
+        leave(client, vault, juliet, "to myself")
+        assert bodies(await receive(client, vault, 1)) == ["to myself"]
+        await until_empty(client, vault)
         if end == "break":
             client.abort()
-    async with at_home(server_vault, romeo) as client:
-        leave(client, server_vault, juliet, "Are you there?")
-        await client.iq_get(ET.Element("{urn:xmpp:ping}ping"), to=server_vault.jid)
-    async with logged_in(server_vault.server, juliet) as client:
-        assert bodies(await receive(client, server_vault, 1)) == ["Are you there?"]
-        await until_empty(client, server_vault)
+    async with at_home(vault, romeo) as client:
+        leave(client, vault, juliet, "Are you there?")
+        await client.iq_get(ET.Element("{urn:xmpp:ping}ping"), to=vault.jid)
+    async with logged_in(vault.server, juliet) as client:
+        assert bodies(await receive(client, vault, 1)) == ["Are you there?"]
+        await until_empty(client, vault)
         await client.pass_through()
-        assert len(left_messages(client, server_vault)) == 1
+        assert len(left_messages(client, vault)) == 1
 
 
 async def test_a_negative_priority_receives_nothing_until_it_is_raised(server_vault: ServerVault) -> None:
