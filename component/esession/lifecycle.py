@@ -49,6 +49,7 @@ class Lifecycle:
         namespace: str = "jabber:client",
         one_shot: ET.Element | None = None,
         rule: ET.Element | None = None,
+        parent: str | None = None,
     ) -> None:
         self._party = party
         self._peer = peer
@@ -67,6 +68,7 @@ class Lifecycle:
         self._peer_wish: Form | None = None
         self._target: str | None = None
         self._rule = rule
+        self._parent = parent
         self._offline = False
         self._deadline: datetime | None = None
         self._last_stanza: datetime | None = None
@@ -194,6 +196,7 @@ class Lifecycle:
             self._own_jid,
             self._thread,
             form,
+            parent=self._parent,
             init=init,
             content=content,
             only_online=only_online,
@@ -211,7 +214,7 @@ class Lifecycle:
         copied.set("from", self._own_jid)
         thread = f"{{{namespace}}}thread" if namespace else "thread"
         if name == "message":
-            ET.SubElement(copied, thread).text = self._thread
+            copied.append(xep_0155.write_thread(self._thread, self._parent, namespace))
         copied.extend(child for child in stanza if child.tag != thread)
         if self._rule is not None:
             copied.append(xml.copy_element(self._rule))

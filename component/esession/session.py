@@ -47,6 +47,7 @@ class Session(Receiver):
         now: datetime,
         *,
         thread: str | None = None,
+        parent: str | None = None,
         one_shot: ET.Element | None = None,
         namespace: str = "jabber:client",
     ) -> tuple[Session, Outcome]:
@@ -57,6 +58,7 @@ class Session(Receiver):
             peer: The peer's JID, bare or full.
             now: The present time, aware of its zone.
             thread: The thread; drawn if None.
+            parent: The thread that this one branches off (XEP-0201).
             one_shot: A message to send in isolation, by a negotiation of 3 messages whose last one carries
                 it and ends the session (XEP-0116 section 4.6.4).
             namespace: That of the stanzas to send.
@@ -68,7 +70,7 @@ class Session(Receiver):
         if one_shot is not None and party.policy.messages != 3:
             raise MisuseError("only a negotiation of 3 messages can end with one stanza")
         thread = thread or party.random(16).hex()
-        session = cls(party, peer, thread, namespace=namespace, one_shot=one_shot)
+        session = cls(party, peer, thread, namespace=namespace, one_shot=one_shot, parent=parent)
         form = session._handshake.request()
         session._step(Input.OPEN)
         session._deadline = now + party.policy.negotiation_timeout
@@ -93,7 +95,7 @@ class Session(Receiver):
         if not message.thread or not message.sender:
             raise MalformedError("a request needs a thread and a sender")
         namespace, _ = xml.split_tag(stanza.tag)
-        session = cls(party, message.sender, message.thread, namespace=namespace)
+        session = cls(party, message.sender, message.thread, namespace=namespace, parent=message.parent)
         event = session._handshake.take_request(message)
         session._step(Input.REQUEST)
         session._asked_by = stanza
@@ -116,6 +118,11 @@ class Session(Receiver):
     def thread(self) -> str:
         """The session's thread (XEP-0201)."""
         return self._thread
+
+    @property
+    def parent(self) -> str | None:
+        """The thread that the session's own branched off, if it did."""
+        return self._parent
 
     @property
     def terms(self) -> Terms | None:

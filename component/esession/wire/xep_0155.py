@@ -43,6 +43,7 @@ class NegotiationMessage:
         sender: Its `from`, as the server vouches for it.
         recipient: Its `to`.
         thread: Its thread; empty where it has none.
+        parent: The thread that this one branched off (XEP-0201), if it says so.
         form: The form.
         init: Whether the form comes in `<init/>` instead of `<feature/>`.
         content: The encrypted content that comes along.
@@ -56,6 +57,7 @@ class NegotiationMessage:
     init: bool
     content: ET.Element | None
     element: ET.Element
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,18 @@ def read_message(stanza: ET.Element) -> NegotiationMessage | None:
     form = Form(wrapper[0])
     if form.optional("FORM_TYPE") != SSN:
         raise MalformedError("a negotiation form is of another FORM_TYPE")
-    thread = stanza.findtext(f"{{{namespace}}}thread" if namespace else "thread", "").strip()
+    found = stanza.find(f"{{{namespace}}}thread" if namespace else "thread")
+    thread = ((found.text if found is not None else None) or "").strip()
     content = stanza.find(C)
     return NegotiationMessage(
-        stanza.get("from", ""), stanza.get("to", ""), thread, form, init is not None, content, stanza
+        stanza.get("from", ""),
+        stanza.get("to", ""),
+        thread,
+        form,
+        init is not None,
+        content,
+        stanza,
+        found.get("parent") if found is not None else None,
     )
 
 
@@ -107,6 +117,7 @@ def write_message(
     thread: str,
     form: Form,
     *,
+    parent: str | None = None,
     init: bool = False,
     content: ET.Element | None = None,
     only_online: bool = False,
@@ -119,13 +130,14 @@ def write_message(
         sender: Its `from`.
         thread: The session's thread.
         form: The form.
+        parent: The thread that this one branched off.
         init: Put the form into `<init/>`.
         content: Encrypted content to send along.
         only_online: Ask the server not to keep the message for later (XEP-0079).
         namespace: The stanza's namespace.
     """
     message = ET.Element(f"{{{namespace}}}message", {"to": recipient, "from": sender})
-    ET.SubElement(message, f"{{{namespace}}}thread").text = thread
+    message.append(write_thread(thread, parent, namespace))
     ET.SubElement(message, INIT if init else FEATURE).append(form.element)
     if content is not None:
         message.append(content)
@@ -133,6 +145,15 @@ def write_message(
         amp = ET.SubElement(message, f"{{{AMP}}}amp", {"per-hop": "true"})
         ET.SubElement(amp, f"{{{AMP}}}rule", {"action": "drop", "condition": "deliver", "value": "stored"})
     return message
+
+
+def write_thread(thread: str, parent: str | None, namespace: str) -> ET.Element:
+    """The thread of a session (XEP-0201)."""
+    element = ET.Element(
+        f"{{{namespace}}}thread" if namespace else "thread", {"parent": parent} if parent else {}
+    )
+    element.text = thread
+    return element
 
 
 def write_error(

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from esession.crypto import SigningKey
 from esession.errors import MalformedError, MisuseError
 from esession.events import (
     DisclosurePossible,
@@ -25,6 +26,7 @@ from esession.events import (
 )
 from esession.groups import encode_integer, group
 from esession.keys import RSAPublicKey, bare
+from esession.negotiation.responder import Answered
 from esession.policy import LoggingPreference, Policy
 from esession.secret import Secret
 from esession.session import Session
@@ -209,6 +211,24 @@ def test_a_disclosure_other_than_never_is_told_at_once() -> None:
     alice, bob = connect(Peer(ALICE, policy), Peer(BOB, policy))
     assert [event.value for event in alice.got(DisclosurePossible)] == ["enabled"]
     assert [event.value for event in bob.got(DisclosurePossible)] == ["enabled"]
+
+
+def test_xep_0201_a_session_has_a_thread_of_its_own_that_may_branch_off_another() -> None:
+    first, second = Peer(ALICE, FAST, seed=1), Peer(ALICE, FAST, seed=2)
+    for peer in (first, second):
+        peer.open(BOB)
+    assert first.session is not None
+    assert second.session is not None
+    assert first.session.thread != second.session.thread
+    alice, bob = connect(Peer(ALICE, FAST), Peer(BOB, FAST), parent="the older thread")
+    assert bob.session is not None
+    assert bob.session.parent == "the older thread"
+    bob.say("x")
+    thread = bob.outbox[0].find("{jabber:client}thread")
+    assert thread is not None
+    assert (thread.text, thread.get("parent")) == (bob.session.thread, "the older thread")
+    deliver(alice, bob)
+    assert alice.bodies() == ["x"]
 
 
 def test_nothing_leaves_before_the_caller_has_accepted_a_request() -> None:
@@ -463,14 +483,40 @@ def test_xep_0116_a_tampered_proof_of_the_responder_is_refused(tamper: str) -> N
     assert bob.got(SessionEnded)
 
 
-def test_a_wrong_signature_is_refused() -> None:
-    alice, bob = with_keys(init_pubkey=("hash",), resp_pubkey=("none",))
-    # Bob has another key under the fingerprint that Alice shows.
-    stolen = KnownKey(bare(ALICE), RSAPublicKey.of(signing_key("alice")), verified=True)
-    alice.key = signing_key("mallory")
-    bob.keys.kept = [stolen]
+class Forger(SigningKey):
+    """Shows one key, and signs with another."""
+
+    def sign(self, data: bytes) -> bytes:
+        return signing_key("mallory").sign(data)
+
+
+@pytest.mark.parametrize("how", ["key", "hash"])
+def test_a_wrong_signature_is_refused(how: str) -> None:
+    alice, bob = with_keys(init_pubkey=(how,), resp_pubkey=("none",))
+    alice.key = Forger(signing_key("alice")._key)
     bob.receive(complete(alice, bob))
     assert xep_0155.read_error(bob.outbox.pop()) == ("feature-not-implemented", ("identity",))
+
+
+def test_what_a_failed_negotiation_knew_is_destroyed_on_both_sides() -> None:
+    alice, bob = Peer(ALICE, FAST), Peer(BOB, FAST)
+    completion = flip(complete(alice, bob), "mac")
+    assert alice.session is not None
+    assert bob.session is not None
+    opening, proved = alice.session._handshake._opening, alice.session._handshake._proved
+    answered = bob.session._handshake._answered
+    assert opening is not None
+    assert proved is not None
+    assert isinstance(answered, Answered)
+    bob.receive(completion)
+    deliver(alice, bob)
+    held = [
+        *(pair.exponent for pair in opening.pairs),
+        proved.secret,
+        proved.sent.sigma,
+        answered.pair.exponent,
+    ]
+    assert all(secret.wiped for secret in held)
 
 
 def test_a_fingerprint_of_an_unknown_key_ends_the_negotiation() -> None:

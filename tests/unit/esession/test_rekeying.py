@@ -166,6 +166,23 @@ def test_xep_0200_old_mac_keys_are_published_only_when_nothing_on_its_way_may_us
     assert content(alice.outbox[-1], "old") == []
 
 
+def test_xep_0200_a_mac_key_whose_last_stanza_is_unanswered_is_not_published() -> None:
+    alice, bob = pair()
+    first = channel(alice).send.mac.reveal()
+    rekey(alice)
+    second = channel(alice).send.mac.reveal()
+    rekey(alice)
+    bob.receive(alice.outbox.pop(0))
+    bob.say("I have taken the first key")
+    alice.receive(bob.outbox.pop())
+    alice.say("x")
+    published = [base64.b64decode(each or "") for each in content(alice.outbox[-1], "old")]
+    assert first in published
+    assert second not in published, "the second key element, under this key, is still on its way"
+    deliver(alice, bob)
+    chat(alice, bob)
+
+
 def test_a_published_key_is_never_in_use() -> None:
     alice, bob = pair(rekey_after=3)
     source = random.Random(7)
