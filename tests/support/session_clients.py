@@ -134,7 +134,7 @@ class SessionClient(Client):
 
     @staticmethod
     def public_of(key: OwnKey) -> RSAPublicKey:
-        """The public half of a key."""
+        """The public half of a key, as sessions know it."""
         return RSAPublicKey.of(key.private)
 
     async def leave(self) -> None:
