@@ -11,6 +11,7 @@ and nothing that runs it.
 from stanzavault_client.errors import (
     AnswerMalformed,
     ClientError,
+    LoginFailed,
     NoRecipient,
     NotTrusted,
     NoVault,
@@ -20,6 +21,7 @@ from stanzavault_client.errors import (
     WrongCode,
     WrongPassphrase,
 )
+from stanzavault_client.login import Login, logged_in, new_client
 from stanzavault_client.policy import Policy
 from stanzavault_client.registration import Plugins, register
 from stanzavault_client.storage import SQLiteStore, Store
@@ -27,6 +29,8 @@ from stanzavault_client.storage import SQLiteStore, Store
 __all__ = [
     "AnswerMalformed",
     "ClientError",
+    "Login",
+    "LoginFailed",
     "NoRecipient",
     "NoVault",
     "NotTrusted",
@@ -39,5 +43,7 @@ __all__ = [
     "StoreUnreadable",
     "WrongCode",
     "WrongPassphrase",
+    "logged_in",
+    "new_client",
     "register",
 ]

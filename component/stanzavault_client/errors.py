@@ -6,6 +6,7 @@ ClientError
  ├── NotTrusted          a key that is not what it has to be, with the reasons
  ├── NoRecipient         none of the account's keys may be sealed to
  ├── SaveInterrupted     a part of an upload is saved, and the rest is not
+ ├── LoginFailed         the server could not be reached, or did not let the account in
  ├── StoreInUse          another program has the store open
  ├── StoreUnreadable     the store is damaged, or no store
  ├── WrongPassphrase     the store does not open with this passphrase
@@ -58,6 +59,10 @@ class SaveInterrupted(ClientError):
     def __init__(self, saved: int, reason: str) -> None:
         super().__init__(f"{saved} entries were saved, then: {reason}")
         self.saved = saved
+
+
+class LoginFailed(ClientError):
+    """The server could not be reached, or did not let the account in."""
 
 
 class StoreInUse(ClientError):
