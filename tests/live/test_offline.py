@@ -85,8 +85,8 @@ async def test_messages_left_arrive_in_order_once_and_with_a_delay(vault: Server
         assert len(left_messages(client, vault)) == 1
 
 
-# What an operator may add, so that Prosody tells the vault of logins (XEP-0356). ejabberd takes no second section
-# of mod_privilege: there the line goes into the file in deploy/ itself.
+# What an operator may add, so that Prosody tells the vault of logins (XEP-0356). ejabberd takes no second
+# section of mod_privilege: there the line goes into the file in deploy/ itself.
 GRANTED = """
 VirtualHost "example.org"
     privileged_entities = { ["vault.example.org"] = { roster = "get"; presence = "managed_entity" } }
