@@ -78,6 +78,7 @@ class Desk:
             "account": str(request.account), "own": str(request.is_own),
         })  # fmt: skip
         answer.text = request.payload.text
+        answer.extend(request.payload)
         return answer
 
     async def take(self, request: Request) -> None:

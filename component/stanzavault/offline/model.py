@@ -46,6 +46,7 @@ class Letter:
         only_chat_states: whether nothing but chat states is in it (XEP-0085).
         hints: names of the processing hints in it (XEP-0334).
         stanza: the message as it will be kept: UTF-8, of the namespace `jabber:client`, without addresses.
+        written_size: bytes that it takes when it goes out, at most.
     """
 
     account: Address
@@ -54,6 +55,7 @@ class Letter:
     only_chat_states: bool
     hints: frozenset[str]
     stanza: bytes
+    written_size: int
 
 
 @dataclass(frozen=True, slots=True, order=True)

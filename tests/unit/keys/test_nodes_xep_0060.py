@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import func, select
 
 from stanzavault.kernel.address import Address
+from stanzavault.kernel.limits import Limits
 from stanzavault.keys.kinds.private import RECOVERY
 from stanzavault.keys.model.node import AccessModel, Policy
 from stanzavault.keys.store import tables
+from stanzavault.runtime.stream import to_wire
 from stanzavault.storage.unit import Unit
 from stanzavault.storage.usage import Store, kept
 from support.key_desk import (
@@ -404,6 +406,19 @@ class TestPrivateNode:
         assert await self.stored(desk) == 1
         await desk.retract(RECOVERY, "current")
         assert await self.stored(desk) == 0
+
+    async def test_what_grows_as_it_is_written_is_counted_at_its_full_size(self, desk: KeyDesk) -> None:
+        turns = "<x xmlns='v' xmlns:p='{}'>{}</x>"
+        too_large = turns.format("n" * 1000, "<p:a/><b/>" * 40)
+        assert len(too_large) < 2000
+        assert refusal(await desk.publish(RECOVERY, too_large, "current"))[1] == "not-acceptable"
+        for number in range(10):
+            large = turns.format("n" * 1000, "<p:a/><b/>" * 25)
+            assert result(await desk.publish(RECOVERY, large, f"item {number}"))
+        answer = await desk.fetch(RECOVERY, sender=JULIET, about="")
+        assert result(answer)
+        assert len(to_wire(answer)) < Limits().reply
+        assert answer.find(".//{http://jabber.org/protocol/rsm}count") is not None
 
     async def test_it_is_deleted_with_all_in_it(self, desk: KeyDesk) -> None:
         await desk.publish(RECOVERY, self.SEALED, "current")

@@ -75,6 +75,15 @@ async def test_a_sender_without_local_part_or_resource_is_kept_as_it_is(desk: De
     assert message.get("from") == f"shakespeare.lit@{VAULT}"
 
 
+async def test_a_message_that_would_grow_beyond_what_a_server_takes_is_refused(desk: Desk) -> None:
+    await desk.meet()
+    many, few = (f"<x xmlns='v' xmlns:p='{'n' * 1000}'>{'<p:a/><b/>' * turns}</x>" for turns in (1000, 100))
+    assert len(many) < desk.deployment.limits.stanza / 10
+    assert await desk.leave(more=many) == "not-acceptable"
+    assert desk.waiting() == []
+    assert await desk.leave(more=few) is None
+
+
 async def test_an_account_that_was_never_here_is_unknown_and_becomes_no_owner(desk: Desk) -> None:
     assert await desk.leave(to="ghost@example.org") == "service-unavailable"
     assert desk.rows("SELECT count(*) FROM account") == [0]

@@ -26,7 +26,7 @@ from stanzavault.keys.stanza.xep_0189 import PUBKEY
 from stanzavault.keys.store import Stores
 from stanzavault.keys.store.items import new_record
 from stanzavault.storage.unit import Database, Unit
-from stanzavault.wire.xml import serialize
+from stanzavault.wire.xml import serialize, written_size
 
 
 class _Evidence(KnownKeys):
@@ -110,7 +110,7 @@ class Publishing:
 
     def _check_size(self, payload: Element) -> None:
         most = self.policy.item_bytes
-        if len(serialize(payload)) > most:
+        if written_size(payload, "") > most:
             raise NotAcceptable(
                 f"An item has {most} bytes at most.", application=condition("payload-too-big")
             )

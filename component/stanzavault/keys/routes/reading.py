@@ -25,7 +25,7 @@ from stanzavault.keys.stanza.xep_0189 import ATTEST, PUBKEY, parse_attestation, 
 from stanzavault.keys.store import Stores
 from stanzavault.keys.store.items import Room
 from stanzavault.storage.unit import Database, Unit
-from stanzavault.wire.xml import serialize
+from stanzavault.wire.xml import written_size
 
 ANSWER_BYTES: Final = 4096
 """Bytes of an answer beside its items, at most."""
@@ -72,7 +72,7 @@ class Reading:
             return page, [await _past(record, known, with_marks=with_marks) for record in page.entries]
 
         page, items = await self.database.read(request.account, work)
-        if command.item_ids and sum(len(serialize(item)) for _, item in items) > self._room:
+        if command.item_ids and sum(written_size(item, "") for _, item in items) > self._room:
             raise NotAcceptable("These items are too large for one answer: ask for fewer.")
         is_part = command.is_paged or not page.complete
         return render_items(command.node, items, page if is_part else None)

@@ -22,7 +22,7 @@ from stanzavault.keys.store.opening import Opener
 from stanzavault.storage.sealed import seal_row
 from stanzavault.storage.unit import Unit
 from stanzavault.storage.usage import Store, charge
-from stanzavault.wire.xml import element, parse, serialize
+from stanzavault.wire.xml import element, parse, serialize, written_size
 
 Row = Mapping[str, Any]
 
@@ -60,7 +60,8 @@ class ItemStore:
         self, unit: Unit, owner: Owner, node: Node, record: Record, about: About
     ) -> tuple[int, int]:
         """Save an item behind all others of its node: bytes and records that the owner keeps from now on."""
-        content = serialize(_held(record))
+        held = _held(record)
+        content, size = serialize(held), written_size(held, "")
         last = await unit.connection.execute(
             select(func.max(tables.item.c.position)).where(*_of(owner, node))
         )
@@ -76,12 +77,12 @@ class ItemStore:
             "ended_at": None,
             "revoked_at": record.revoked_at and to_micros(record.revoked_at),
             "state": record.state,
-            "size": len(content),
+            "size": size,
         }
         await unit.connection.execute(
             tables.item.insert().values(seal_row(owner, tables.item, cleartext, content))
         )
-        return await charge(unit.connection, owner, Store.KEYS, size=len(content), records=1)
+        return await charge(unit.connection, owner, Store.KEYS, size=size, records=1)
 
     async def current(self, unit: Unit, owner: Owner, node: Node, item_id: str) -> Record | None:
         """The item of that id that was neither replaced nor retracted."""

@@ -64,7 +64,9 @@ class OfflineRoutes:
         retention: timedelta,
         unopened: Unopened = lambda: None,
     ) -> None:
-        self._leaving = Leaving(database, logins.left, component, quota=quota, retention=retention)
+        self._leaving = Leaving(
+            database, logins.left, component, quota=quota, retention=retention, largest=limits.stanza
+        )
         self._presence = Presence(database, post, logins.available, logins.unavailable, component)
         self._retrieval = Retrieval(database, post, logins.asked, component, limits=limits, unopened=unopened)
 

@@ -25,6 +25,7 @@ class Leaving:
         component: the vault's address.
         quota: what one account may have waiting.
         retention: how long a message waits.
+        largest: bytes of a stanza that comes in.
     """
 
     def __init__(
@@ -35,24 +36,27 @@ class Leaving:
         *,
         quota: Quota,
         retention: timedelta,
+        largest: int,
     ) -> None:
         self._database = database
         self._left = left
         self._component = component
         self._quota = quota
         self._retention = retention
+        self._largest = largest
 
     async def leave(self, request: Request) -> None:
         """Keep a message, from whomever it comes; return once it is durable.
 
         Raises:
             ServiceUnavailable: it can't be kept, its account is unknown here, or its queue is full.
-            NotAcceptable: its sender's address is too long to be handed on.
+            NotAcceptable: it, or its sender's address, is too long to be handed on.
         """
         letter = parse_letter(request.stanza, request.account, request.principal.address, self._component)
         if not storing.is_kept(letter):
             return
         storing.require_returnable(letter.sender, self._component)
+        storing.require_sendable(letter, self._largest)
 
         async def keep(unit: Unit) -> None:
             if await unit.find_owner(letter.account) is None:

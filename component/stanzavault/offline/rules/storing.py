@@ -9,6 +9,7 @@ from stanzavault.kernel.errors import NotAcceptable, ServiceUnavailable
 from stanzavault.offline.model import Kind, Letter, Quota
 
 _NEVER_KEPT_QUIETLY = frozenset({"headline", "error"})
+_MOST_GROWTH = 2  # Prosody takes twice as much from a component as a client may send
 _LONGEST_LOCAL = 1023  # bytes of a local part (RFC 7622, section 3.3)
 
 
@@ -44,6 +45,23 @@ def require_returnable(sender: Address, component: Address) -> None:
     """
     if len(sender.inside(component.domain).local.encode()) > _LONGEST_LOCAL:
         raise NotAcceptable(f"The sender's address, escaped, has more than {_LONGEST_LOCAL} bytes.")
+
+
+def require_sendable(letter: Letter, largest: int) -> None:
+    """See to it that a message, written anew, is not so large that the server would end the stream over it.
+
+    Where it goes out each namespace is declared as often as it changes, which may take many times the bytes
+    that its sender needed.
+
+    Args:
+        letter: the message.
+        largest: bytes of a stanza that comes in.
+
+    Raises:
+        NotAcceptable: it is.
+    """
+    if letter.written_size > _MOST_GROWTH * largest:
+        raise NotAcceptable(f"Written anew, the message has more than {_MOST_GROWTH * largest} bytes.")
 
 
 def require_room(bytes_kept: int, messages_kept: int, quota: Quota) -> None:

@@ -11,7 +11,7 @@ from stanzavault.kernel.ids import id_text
 from stanzavault.offline.model import Letter, Waiting
 from stanzavault.offline.stanza import xep_0013
 from stanzavault.wire import xep_0082
-from stanzavault.wire.xml import add, element, parse, qualified, serialize, split
+from stanzavault.wire.xml import add, element, parse, qualified, serialize, split, written_size
 
 FEATURE = "msgoffline"
 STANZA_IDS = "urn:xmpp:sid:0"
@@ -45,6 +45,7 @@ def parse_letter(message: Element, account: Address, sender: Address, component:
         only_chat_states=_are_only_chat_states(children),
         hints=frozenset(name for space, name in map(_tag, children) if space == _HINTS),
         stanza=serialize(kept),
+        written_size=written_size(kept, _CLIENT),
     )
 
 

@@ -30,12 +30,14 @@ from stanzavault.runtime.boundary.reply import Reply
 from stanzavault.runtime.boundary.route_table import RouteTable
 from stanzavault.runtime.boundary.xep_0030 import Discovery
 from stanzavault.runtime.boundary.xep_0356 import Privileges
-from stanzavault.wire.xml import qualified, serialize
+from stanzavault.runtime.stream import to_wire
+from stanzavault.wire.xml import qualified
 
 Kind = Literal["iq", "message", "presence"]
 
+_IQ = qualified("jabber:component:accept", "iq")
 _STANZAS: dict[str, Kind] = {
-    qualified("jabber:component:accept", "iq"): "iq",
+    _IQ: "iq",
     qualified("jabber:component:accept", "message"): "message",
     qualified("jabber:component:accept", "presence"): "presence",
 }
@@ -245,7 +247,12 @@ class Boundary:
         return noted
 
     def _check_size(self, payload: Element | None) -> None:
-        size = 0 if payload is None else len(serialize(payload))
+        """Measure an answer as the stream writes it, which may take many times what ElementTree does."""
+        if payload is None:
+            return
+        alone = Element(_IQ)
+        alone.append(payload)
+        size = len(to_wire(alone))
         if size > self._most_bytes:
             raise RuntimeError(f"an answer of {size} bytes was made where {self._most_bytes} may be sent")
 

@@ -91,6 +91,14 @@ async def test_an_answer_above_the_limit_of_replies_is_a_fault_of_ours() -> None
     assert condition(answer) == "internal-server-error"
 
 
+async def test_an_answer_is_measured_as_the_stream_writes_it() -> None:
+    desk = Desk(reply=4096)
+    turns = f"<x xmlns:p='{'n' * 1000}'>{'<p:a/><b/>' * 5}</x>"
+    assert len(turns) < 2000
+    answer = await desk.ask(f"<echo xmlns='urn:example:echo'>{turns}</echo>")
+    assert condition(answer) == "internal-server-error"
+
+
 @pytest.mark.parametrize("text", ["\x00", "\ud800", "\uffff"])
 async def test_an_answer_that_is_no_xml_is_a_fault_of_ours_and_the_stream_lives(
     desk: Desk, text: str
