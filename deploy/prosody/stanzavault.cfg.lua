@@ -27,6 +27,9 @@ VirtualHost "example.org"
     privileged_entities = {
         ["vault.example.org"] = {
             roster = "get"; -- key nodes open to contacts only need to know who they are
+            -- Messages for the absent are delivered when a client sends its presence to the vault, once subscribed
+            -- to it at every login. With this line every login does, and the vault sees everybody's presence:
+            -- presence = "managed_entity";
         };
     }
 

@@ -71,7 +71,8 @@ class Post(Protocol):
         """Send an IQ and wait for its answer, of either type "result" or "error".
 
         Raises:
-            TimeoutError: no answer came within that many seconds, or the stream broke.
+            TimeoutError: no answer came within that many seconds.
+            ConnectionError: there is no stream, or it broke before the answer came.
         """
         ...
 

@@ -2,7 +2,8 @@
 
 The associated data of a row is its table's name and each cleartext column with its value. So a row that was
 moved to another owner, id or table, or had a cleartext column edited, does not open. Whoever updates a
-cleartext column seals the row again.
+cleartext column seals the row again. A column that is NULL is left out: so one that a migration adds later,
+NULL in every older row, does not lock these.
 """
 
 from __future__ import annotations
@@ -49,15 +50,13 @@ def open_row(owner: Owner, table: Table, row: Mapping[str, Any]) -> bytes:
 def _associated(table: Table, row: Mapping[str, Any]) -> bytes:
     parts = [table.name.encode()]
     for column in table.columns:
-        if column.name != "sealed":
+        if column.name != "sealed" and row[column.name] is not None:
             parts += [column.name.encode(), _encoded(row[column.name])]
     return b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)
 
 
 def _encoded(value: object) -> bytes:
     match value:
-        case None:
-            return b"n"
         case bool():
             return b"i1" if value else b"i0"
         case int():

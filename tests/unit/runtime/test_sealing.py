@@ -89,6 +89,15 @@ def test_an_edited_column_fails_to_open(edit: dict[str, object]) -> None:
         open_row(OWNER, MESSAGE, {**row, **edit})
 
 
+def test_a_column_that_a_migration_adds_locks_no_older_row() -> None:
+    row = seal_row(OWNER, MESSAGE, CLEARTEXT, b"O Romeo")
+    grown = a_table()
+    grown.append_column(Column("added", BigInteger))
+    assert open_row(OWNER, grown, {**row, "added": None}) == b"O Romeo"
+    with pytest.raises(NotOpened):
+        open_row(OWNER, grown, {**row, "added": 1})
+
+
 def test_a_row_moved_to_another_table_fails_to_open() -> None:
     row = seal_row(OWNER, MESSAGE, CLEARTEXT, b"O Romeo")
     with pytest.raises(NotOpened):
