@@ -200,11 +200,11 @@ class StanzaReader:
 
     def _check_sizes(self, waiting: int) -> None:
         """What the callbacks can't see: a token or a text that does not end."""
-        if self._depth < _STANZA and waiting > self._max_bytes:
+        size = waiting if self._depth < _STANZA else self._fed - self._stanza_at
+        is_too_large = size > self._max_bytes
+        if is_too_large and self._depth == 0:
             raise _Broken("policy-violation")
-        if (self._depth >= _STANZA and self._fed - self._stanza_at > self._max_bytes) or (
-            self._depth and waiting > _SLICE and _DECLARES_LONG.search(self._unread)
-        ):
+        if is_too_large or (self._depth and waiting > _SLICE and _DECLARES_LONG.search(self._unread)):
             self._refuse(Refusal.TOO_LARGE)
 
     def _skip(self, skipper: Skipper, data: bytes) -> bytes:

@@ -186,7 +186,15 @@ def test_nothing_is_kept_of_a_stanza_that_does_not_end_and_then_the_stream_is_en
 
 
 def test_a_start_tag_that_does_not_end_ends_the_stream() -> None:
-    assert read(HEADER + b"<iq id='" + b"x" * 3000, 100)[-1] == StreamBroken("policy-violation")
+    assert read(HEADER + b"<iq id='" + b"x" * 33_000, 100)[-1] == StreamBroken("policy-violation")
+    assert read(b"<stream id='" + b"x" * 3000, 100) == [StreamBroken("policy-violation")]
+
+
+def test_a_start_tag_over_the_limit_is_one_refused_stanza() -> None:
+    data = HEADER + b"<iq id='" + b"&quot;" * 500 + b"'><a/></iq><presence/>"
+    _, refused, after = read(data, 100)
+    assert refused == StanzaTooBig("", {}, Refusal.TOO_LARGE)
+    assert isinstance(after, StanzaRead)
 
 
 def test_a_stanza_nested_without_end_ends_the_stream() -> None:
