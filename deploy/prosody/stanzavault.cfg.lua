@@ -20,6 +20,7 @@ VirtualHost "example.org"
     -- out if you leave it for good.
     delegations = {
         ["urn:xmpp:archive"] = { jid = "vault.example.org" }; -- XEP-0136: the archive
+        ["urn:xmpp:tmp:archive"] = { jid = "vault.example.org" }; -- XEP-0241 calls it so
         ["urn:xmpp:pubkey:2"] = { jid = "vault.example.org" }; -- XEP-0189: keys, asked for directly
         ["http://jabber.org/protocol/offline"] = { jid = "vault.example.org" }; -- XEP-0013: messages for the absent
     }

@@ -20,6 +20,7 @@ DISCO_INFO = "{http://jabber.org/protocol/disco#info}query"
 
 DELEGATED = (
     "{urn:xmpp:archive}list",
+    "{urn:xmpp:tmp:archive}list",
     "{urn:xmpp:pubkey:2}pubkeys",
     "{http://jabber.org/protocol/offline}offline",
 )
