@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 
 from esession.errors import NOT_ACCEPTABLE, MalformedError, MisuseError, RefusedError
 from esession.events import SessionRequested
-from esession.negotiation import initiator, responder
+from esession.negotiation import initiator, offer, responder
 from esession.negotiation.established import Established, Party
-from esession.negotiation.initiator import Choice, Opening, Proved
+from esession.negotiation.initiator import Choice, Proved
+from esession.negotiation.offer import Opening
 from esession.negotiation.responder import Answered
 from esession.negotiation.terms import Terms, choose_terms, read_terms
 from esession.state import Input
@@ -63,9 +64,9 @@ class Handshake:
     def request(self) -> Form:
         """Write a request: of an encrypted session if our policy wants one."""
         if "e2e" in self._party.policy.security:
-            self._opening = initiator.open_negotiation(self._party)
+            self._opening = offer.open_negotiation(self._party)
             return self._opening.request.form
-        fields = initiator.general_fields(self._party.policy)
+        fields = offer.general_fields(self._party.policy)
         fields["accept"] = Field("accept", ("1",), kind="boolean", required=True)
         self._plain_request = xep_0116.write_request(fields, self._party.policy.profile)
         return self._plain_request

@@ -11,7 +11,7 @@ from esession.events import KeepOfflineValues
 from esession.keys import RSAPublicKey, bare
 from esession.lifecycle import require_aware
 from esession.negotiation.established import Party
-from esession.negotiation.initiator import Opening, general_fields, make_pairs, technical_fields
+from esession.negotiation.offer import Opening, general_fields, make_pairs, technical_fields
 from esession.offline.values import OfflineValues
 from esession.suite import SIGNATURES
 from esession.wire import xep_0116, xep_0187

@@ -13,7 +13,7 @@ from esession.crypto import Entropy
 from esession.errors import DamagedError
 from esession.groups import decode_integer, encode_integer
 from esession.keys import bare
-from esession.negotiation.initiator import Opening
+from esession.negotiation.offer import Opening
 from esession.secret import Secret
 from esession.wire import xep_0116
 from esession.wire.xep_0004 import Form, decode_base64, encode_base64
