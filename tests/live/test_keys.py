@@ -17,7 +17,7 @@ from support.accounts import new_account
 from support.clients import CLIENT, Client, StanzaRefusedError, logged_in
 from support.key_desk import ATTEST, EVENT, OWNER, PUBKEY, PUBSUB, REVOKE, as_owner, form, pubsub
 from support.published_keys import OwnKey
-from support.vaults import ServerVault
+from support.vaults import NewVault, ServerVault
 
 ERRORS = "{http://jabber.org/protocol/pubsub#errors}"
 WHITELIST, PRESENCE = {"pubsub#access_model": "whitelist"}, {"pubsub#access_model": "presence"}
@@ -251,6 +251,32 @@ async def test_who_sees_the_owners_presence_reads_a_node_for_presence(people: tu
     )
     await juliet.publish(PUBKEY, juliet.key.pubkey, options=PRESENCE)
     assert list(await romeo.fetch(PUBKEY, juliet)) == ["current"]
+
+
+@pytest.mark.parametrize("combination", ["prosody-sqlite", "ejabberd-postgresql"])
+async def test_presence_is_refused_clearly_where_the_host_does_not_let_rosters_be_read(
+    new_vault: NewVault, combination: str
+) -> None:
+    """The vault serves a second host, whose operator granted it nothing."""
+    hosts = ["example.org", "elsewhere.example"]
+    vault = await new_vault(combination, settings={"server": {"hosts": hosts}})
+    paris = await new_account(vault.server, "paris", domain=vault.server.elsewhere)
+    async with logged_in(vault.server, paris) as client:
+        person = Person(client, OwnKey(paris.jid), vault)
+        unable = "presence is not served: elsewhere.example does not let the vault read rosters"
+        configure = as_owner(f"<configure node='{PUBKEY}'>{form('node_config', PRESENCE)}</configure>")
+        create = pubsub(f"<create node='{PUBKEY}'/><configure>{form('node_config', PRESENCE)}</configure>")
+        with pytest.raises(StanzaRefusedError, match=unable) as refused:
+            await person.publish(PUBKEY, person.key.pubkey, options=PRESENCE)
+        assert refused.value.condition == "feature-not-implemented"
+        with pytest.raises(StanzaRefusedError, match=unable):
+            await person.ask_set(create, person)
+        with pytest.raises(StanzaRefusedError, match="item-not-found"):
+            await person.fetch(PUBKEY, person)
+        await person.publish(PUBKEY, person.key.pubkey, options=WHITELIST)
+        with pytest.raises(StanzaRefusedError, match=unable):
+            await person.ask_set(configure, person)
+        assert list(await person.fetch(PUBKEY, person)) == ["current"]
 
 
 async def test_a_node_is_made_configured_and_purged(people: tuple[Person, Person]) -> None:
