@@ -91,7 +91,7 @@ def test_a_library_that_logs_raw_bytes_shows_its_name_and_level_and_nothing_else
     log: Callable[[], str], withheld: list[str], name: str, level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = logging.getLogger(name)
-    for logger in (library, logging.getLogger(name.partition(".")[0])):  # the stream may have silenced slixmpp
+    for logger in (library, logging.getLogger(name.partition(".")[0])):  # maybe silenced
         monkeypatch.setattr(logger, "disabled", False)
         monkeypatch.setattr(logger, "propagate", True)
         monkeypatch.setattr(logger, "level", logging.NOTSET)
