@@ -20,6 +20,7 @@ from stanzavault.archive.stanza import xep_0241
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.clock import from_micros
 from stanzavault.kernel.paging import Page, PageRequest
+from stanzavault.wire import xep_0082
 from stanzavault.wire.xml import element, qualified
 from support.archive_stanzas import ARCHIVE, data, key
 
@@ -47,7 +48,7 @@ def messages(draw: st.DrawFn) -> Item:
     if draw(st.booleans()):
         tree.set("secs", str(draw(st.integers(0, 2**31 - 1))))
     if draw(st.booleans()):
-        tree.set("utc", parts.xep_0082.render(draw(instants)))
+        tree.set("utc", xep_0082.render(draw(instants)))
     if draw(st.booleans()):
         tree.set("name", draw(text))
         tree.set("jid", str(draw(addresses)))
@@ -72,7 +73,7 @@ def foreign(draw: st.DrawFn, depth: int = 2) -> ET.Element:
 
 notes = st.builds(
     lambda said, time: parts.parse_item(
-        element(qualified(ARCHIVE, "note"), {"utc": parts.xep_0082.render(time)}, said)
+        element(qualified(ARCHIVE, "note"), {"utc": xep_0082.render(time)}, said)
     ),
     text,
     instants,

@@ -198,13 +198,15 @@ steps: st.SearchStrategy[Step] = st.one_of(
 )
 
 
+def _list_request(told: dict[str, str], inner: str) -> str:
+    return request("list", inner, **told)
+
+
 async def compare(desk: ArchiveDesk, model: Model, most: int) -> None:
     """Ask for everything in pages of `most`, and find in it what the model holds."""
     for wanted, exact in [(None, False), *((peer, exact) for peer in PEERS for exact in (False, True))]:
         told = {"with_": wanted, "exactmatch": str(exact).lower()} if wanted else {}
-        listed = await walk(
-            desk, lambda inner, told=told: request("list", inner, **told), answers.parse_listed, most
-        )
+        listed = await walk(desk, partial(_list_request, told), answers.parse_listed, most)
         expected = model.live(wanted, exact)
         assert list(map(_name, listed)) == expected
         for summary in listed:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 from esession.crypto import SigningKey
@@ -23,6 +24,8 @@ from esession.negotiation.established import Party
 from esession.policy import Policy
 from esession.session import Session
 from esession.storage import KnownKey, RetainedSecret
+
+Kind = TypeVar("Kind")
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ALICE, BOB = "alice@example.org/pda", "bob@example.com/laptop"
@@ -112,7 +115,7 @@ class Peer:
             elif isinstance(effect, DestroyOfflineValues):
                 self.offline.pop(effect.record, None)
 
-    def open(self, peer: str, now: datetime = START, **options: object) -> None:
+    def open(self, peer: str, now: datetime = START, **options: Any) -> None:
         self.session, outcome = Session.open(self.party, peer, now, **options)
         self.take(outcome)
 
@@ -129,7 +132,7 @@ class Peer:
         assert self.session is not None
         self.take(self.session.send(message(body), now))
 
-    def got(self, kind: type) -> list:
+    def got(self, kind: type[Kind]) -> list[Kind]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def bodies(self) -> list[str]:
