@@ -135,7 +135,7 @@ class Peer:
     def got(self, kind: type[Kind]) -> list[Kind]:
         return [event for event in self.events if isinstance(event, kind)]
 
-    def bodies(self) -> list[str]:
+    def bodies(self) -> list[str | None]:
         return [event.stanza.findtext(f"{CLIENT}body") for event in self.got(StanzaReceived)]
 
 
