@@ -55,7 +55,8 @@ class Router:
     def take(self, stanza: StanzaBase) -> StanzaBase | None:
         """None if the stanza was taken.
 
-        A stanza that can't be dealt with is not passed on either: it was meant for a session.
+        A stanza that can't be dealt with is not passed on either: it was meant for a session. Nothing is
+        raised, since that would end the stream.
         """
         if not isinstance(stanza, (Message, Presence, Iq)):
             return stanza
@@ -63,6 +64,9 @@ class Router:
             return None if self._take(stanza.xml) else stanza
         except ESessionError as error:
             _log.warning("a stanza of a session was not taken: %s", error)
+            return None
+        except Exception as error:  # noqa: BLE001 - a store's errors are its own; the session has ended by it
+            _log.error("what a stanza brought could not be kept: %s", type(error).__name__)
             return None
 
     def _take(self, stanza: ET.Element) -> bool:

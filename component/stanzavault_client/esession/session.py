@@ -44,6 +44,7 @@ _CLIENT: Final = "{jabber:client}"
 _MESSAGE: Final = f"{_CLIENT}message"
 _REMEMBERED_IDS: Final = 4096
 _TALKING: Final = frozenset({State.ACTIVE, State.MOVING, State.SENDING, State.RECEIVING})
+_NOT_KEPT: Final = "the store could not keep what has to be kept"
 _REVOKED: Final = "the peer's key has been revoked"
 
 
@@ -314,7 +315,8 @@ class EncryptedSession:
                 else:
                     keep(self._desk.store, effect, now)
         except BaseException:
-            self._tell_all(self._session.lose().events)
+            self._session.lose()
+            self._tell(SessionEnded(EndReason.LOST, _NOT_KEPT))
             raise
         if revoked and self._ended is None:
             self._refuse_revoked_key()
