@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from esession.events import EndReason
-from stanzavault_client.cli.chat import HONESTY, Chat
+from stanzavault_client.cli.conversation import HONESTY, Conversation
 from stanzavault_client.esession import SessionFailed
 from support.inbox import WAIT
 from support.session_clients import QUICK_GROUPS, Pair, SessionClient
@@ -21,7 +21,7 @@ class Terminal:
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()
         self._news = asyncio.Event()
         self.shown: list[str] = []
-        self.chat = Chat(client, client.sessions, self._lines(), self._show)
+        self.conversation = Conversation(client, client.sessions, self._lines(), self._show)
 
     def _show(self, line: str) -> None:
         self.shown.append(line)
@@ -50,8 +50,8 @@ class Terminal:
 async def test_two_users_compare_their_strings_talk_and_leave(pair: Pair) -> None:
     one, other = await pair()
     here, there = Terminal(one), Terminal(other)
-    waiting = other.start(there.chat.run(one.boundjid.bare, wait=True))
-    asking = one.start(here.chat.run(other.full_jid))
+    waiting = other.start(there.conversation.hold(one.boundjid.bare, wait=True))
+    asking = one.start(here.conversation.hold(other.full_jid))
     strings = [await each.sees("Compare by voice") for each in (here, there)]
     assert strings[0] == strings[1]
     assert here.shown[0] == HONESTY
@@ -70,7 +70,7 @@ async def test_two_users_compare_their_strings_talk_and_leave(pair: Pair) -> Non
 async def test_strings_that_differ_end_the_session(pair: Pair) -> None:
     one, other = await pair()
     here = Terminal(one)
-    asking = one.start(here.chat.run(other.full_jid))
+    asking = one.start(here.conversation.hold(other.full_jid))
     other.start((await other.event_of("esession_requested")).session.accept())
     await here.sees("Compare by voice")
     here.type("no")
@@ -84,7 +84,7 @@ async def test_a_failure_is_told_readably(pair: Pair) -> None:
         replace(QUICK_GROUPS, ciphers=("aes256-ctr",)), replace(QUICK_GROUPS, ciphers=("aes128-ctr",))
     )
     here = Terminal(one)
-    asking = one.start(here.chat.run(other.full_jid))
+    asking = one.start(here.conversation.hold(other.full_jid))
     other.start((await other.event_of("esession_requested")).session.accept())
     with pytest.raises(SessionFailed):
         await asking
@@ -94,7 +94,7 @@ async def test_a_failure_is_told_readably(pair: Pair) -> None:
 async def test_cleartext_beside_the_session_is_never_shown_as_a_part_of_it(pair: Pair) -> None:
     one, other = await pair()
     here = Terminal(one)
-    asking = one.start(here.chat.run(other.full_jid))
+    asking = one.start(here.conversation.hold(other.full_jid))
     other.start((await other.event_of("esession_requested")).session.accept())
     await here.sees("Compare by voice")
     other.send_message(mto=one.full_jid, mbody="Believe me", mtype="chat")

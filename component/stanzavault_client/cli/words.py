@@ -18,11 +18,7 @@ from esession.events import (
     StanzaDropped,
     VerificationNeeded,
 )
-
-
-def visible(text: str) -> str:
-    """Text that can't steer a terminal: whatever is not printable is replaced."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+from stanzavault_client.cli.terminal import visible
 
 
 def told(event: Event, peer: str) -> list[str]:  # noqa: C901, PLR0911, PLR0912 - a case an event
