@@ -35,6 +35,14 @@ class Owners:
         self._keyring = keyring
         self._hosts = frozenset(hosts)
         self._remembered: OrderedDict[Address, Owner] = OrderedDict()
+        self._changed: OrderedDict[Address, int] = OrderedDict()
+        self._changed_before = 0  # at the latest, those which are not in `_changed`
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        """A count that moves on whenever an owner may have become another than it was (see `remember`)."""
+        return self._changes
 
     async def find(self, connection: AsyncConnection, address: Address) -> Owner | None:
         """The owner with this bare address.
@@ -50,28 +58,63 @@ class Owners:
         found = await store.find(connection, lookup)
         return self._keyring.open_owner(found.id, address, lookup, found.keys) if found else None
 
-    async def find_or_make(self, connection: AsyncConnection, address: Address, now: datetime) -> Owner:
+    async def find_or_make(
+        self, connection: AsyncConnection, address: Address, now: datetime, found: Owner | None = None
+    ) -> Owner:
         """The owner with this bare address, able to seal all the records of one unit.
+
+        Args:
+            connection: of the transaction.
+            address: bare.
+            now: the instant of the unit.
+            found: the owner, where this transaction found it before.
 
         Raises:
             Forbidden: the address is not of a configured host.
             NotOpened: its keys do not open.
         """
-        owner = await self.find(connection, address) or await self._make(connection, address, now)
+        owner = found or await self.find(connection, address) or await self._make(connection, address, now)
         if owner.sealer.budget < _LEAST_BUDGET:
             owner = await self._reserve(connection, owner)
         return owner
 
-    def remember(self, owner: Owner) -> None:
-        """Keep a committed owner's opened keys at hand."""
+    def remember(self, owner: Owner, as_of: int) -> None:
+        """Keep the opened keys of an owner at hand whom a transaction found.
+
+        Not where the owner was erased, or got another key, since that transaction began: it may have found
+        what is no more.
+
+        Args:
+            owner: as it was found.
+            as_of: what `changes` was when the transaction began.
+        """
+        if owner.address not in self._remembered and (
+            self._changed.get(owner.address, self._changed_before) <= as_of
+        ):
+            self._keep(owner)
+
+    def replace(self, owner: Owner) -> None:
+        """Keep the opened keys of an owner at hand who was made, or made able to seal more, and committed."""
+        self._keep(owner)
+        self._note_change(owner.address)
+
+    def forget(self, address: Address) -> None:
+        """Drop an owner's opened keys: it was erased, or a unit that changed them was undone."""
+        self._remembered.pop(address, None)
+        self._note_change(address)
+
+    def _keep(self, owner: Owner) -> None:
         self._remembered[owner.address] = owner
         self._remembered.move_to_end(owner.address)
         if len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def forget(self, address: Address) -> None:
-        """Drop an owner's opened keys: it was erased, or a unit that changed them was undone."""
-        self._remembered.pop(address, None)
+    def _note_change(self, address: Address) -> None:
+        self._changes += 1
+        self._changed[address] = self._changes
+        self._changed.move_to_end(address)
+        if len(self._changed) > _MOST_REMEMBERED:
+            self._changed_before = self._changed.popitem(last=False)[1]
 
     async def _make(self, connection: AsyncConnection, address: Address, now: datetime) -> Owner:
         if address.domain not in self._hosts or not address.local:

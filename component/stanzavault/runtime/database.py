@@ -12,21 +12,30 @@ import logging
 import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    PendingRollbackError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.clock import Clock
 from stanzavault.kernel.errors import ResourceConstraint
 from stanzavault.kernel.ports import Owner
-from stanzavault.runtime.engines import reading_engine, sqlite_file, writing_engine
+from stanzavault.runtime.engines import STATEMENT_WITHIN, reading_engine, sqlite_file, writing_engine
+from stanzavault.runtime.units import OwnerSource, TransactionUnit
 from stanzavault.storage.unit import Effect, Work
 
 Result = TypeVar("Result")
@@ -35,60 +44,12 @@ _log = logging.getLogger("stanzavault.database")
 
 _LANES = 4
 _MOST_IN_GROUP = 128
+_MOST_WAITING = 4096
+_CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure and deadlock_detected
 _SIZE = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     "postgresql": "SELECT pg_database_size(current_database())",
 }
-
-
-class OwnerSource(Protocol):
-    """Finds and makes owners (see `stanzavault.accounts.owners.Owners`)."""
-
-    async def find(self, connection: AsyncConnection, address: Address) -> Owner | None:
-        """The owner with this bare address."""
-        ...
-
-    async def find_or_make(self, connection: AsyncConnection, address: Address, now: datetime) -> Owner:
-        """The owner with this bare address, made if need be."""
-        ...
-
-    def remember(self, owner: Owner) -> None:
-        """The owner is committed."""
-        ...
-
-    def forget(self, address: Address) -> None:
-        """What was done for the owner was undone."""
-        ...
-
-
-class _TransactionUnit:
-    """One unit within a transaction (see `stanzavault.storage.unit.Unit`)."""
-
-    def __init__(
-        self, connection: AsyncConnection, now: datetime, owners: OwnerSource, *, writes: bool
-    ) -> None:
-        self.connection = connection
-        self.now = now
-        self.met: dict[Address, Owner] = {}
-        self.effects: list[Effect] = []
-        self._owners = owners
-        self._writes = writes
-
-    async def find_owner(self, address: Address) -> Owner | None:
-        owner = self.met.get(address) or await self._owners.find(self.connection, address)
-        if owner is not None:
-            self.met[address] = owner
-        return owner
-
-    async def owner(self, address: Address) -> Owner:
-        if not self._writes:
-            raise RuntimeError("a unit that reads can't make an owner")
-        owner = await self._owners.find_or_make(self.connection, address, self.now)
-        self.met[address] = owner
-        return owner
-
-    def after_commit(self, effect: Effect) -> None:
-        self.effects.append(effect)
 
 
 @dataclass(eq=False, slots=True)
@@ -98,9 +59,41 @@ class _Job:
     account: Address
     work: Work[Any]
     done: asyncio.Future[Any]
-    unit: _TransactionUnit | None = field(default=None)
+    unit: TransactionUnit | None = field(default=None)
     result: Any = None
     error: Exception | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Group:
+    """Units of one transaction.
+
+    Attributes:
+        now: their instant.
+        as_of: the count of changes to owners when it began.
+        owners: what its units found and made so far, those that were undone excepted.
+        sealing: which of them are able to seal by what the transaction did.
+    """
+
+    now: datetime
+    as_of: int
+    owners: dict[Address, Owner] = field(default_factory=dict)
+    sealing: set[Address] = field(default_factory=set)
+
+    def add(self, unit: TransactionUnit) -> None:
+        """A unit succeeded."""
+        self.owners.update(unit.met)
+        self.sealing |= unit.sealing
+
+    def drop(self, unit: TransactionUnit) -> None:
+        """A unit was undone."""
+        for address in unit.met:
+            self.owners.pop(address, None)
+        self.sealing -= unit.met.keys()
+
+
+class _UnreachableError(Exception):
+    """The database does not answer, or no transaction can be begun: that is no unit's doing."""
 
 
 class GroupedDatabase:
@@ -131,12 +124,13 @@ class GroupedDatabase:
         self._file = sqlite_file(url)
         self._min_free = min_free
         lanes = 1 if self._file else _LANES
-        self._writing = writing_engine(url, lanes)
+        self._writing = writing_engine(url, lanes, statement_within=STATEMENT_WITHIN)
         self._reading = reading_engine(url, connections)
         self._queues: list[asyncio.Queue[_Job]] = [asyncio.Queue() for _ in range(lanes)]
         self._effects: asyncio.Queue[Effect] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._pending: dict[Address, asyncio.Future[Any]] = {}
+        self._is_closed = False
 
     @property
     def waiting(self) -> int:
@@ -149,7 +143,8 @@ class GroupedDatabase:
         self._tasks = [asyncio.create_task(running) for running in (*lanes, self._run_effects())]
 
     async def close(self) -> None:
-        """Finish the writes that were taken, then close every connection."""
+        """Finish the writes that were taken, take no more, then close every connection."""
+        self._is_closed = True
         for queue in self._queues:
             await queue.join()
         await self._effects.join()
@@ -183,13 +178,14 @@ class GroupedDatabase:
         if pending is not None:
             await asyncio.wait([pending])
         try:
+            as_of = self._owners.changes
             async with self._reading.begin() as connection:
-                unit = _TransactionUnit(connection, self._clock(), self._owners, writes=False)
+                unit = TransactionUnit(connection, self._clock(), self._owners, {}, writes=False)
                 result = await work(unit)
         except (SQLAlchemyError, OSError) as error:
             raise _told(error) from error
         for owner in unit.met.values():
-            self._owners.remember(owner)
+            self._owners.remember(owner, as_of)
         for effect in unit.effects:
             self._effects.put_nowait(effect)
         return result
@@ -198,11 +194,16 @@ class GroupedDatabase:
         """See `Database.write`."""
         if saves and self._is_disk_low():
             raise ResourceConstraint("The vault's disk is nearly full: it saves nothing for now.")
+        if self._is_closed or self.waiting >= _MOST_WAITING:
+            raise ResourceConstraint("The vault takes no more for now: try again later.")
         job = _Job(account, work, asyncio.get_running_loop().create_future())
         self._pending[account] = job.done
         job.done.add_done_callback(lambda done: self._settle(account, done))
-        self._queues[zlib.crc32(str(account).encode()) % len(self._queues)].put_nowait(job)
+        self._queues[self._lane(account)].put_nowait(job)
         return await asyncio.shield(job.done)
+
+    def _lane(self, account: Address) -> int:
+        return zlib.crc32(str(account).encode()) % len(self._queues)
 
     def _settle(self, account: Address, done: asyncio.Future[Any]) -> None:
         if self._pending.get(account) is done:
@@ -234,69 +235,92 @@ class GroupedDatabase:
             finally:
                 self._effects.task_done()
 
-    async def _commit(self, jobs: list[_Job]) -> None:
-        """Commit a group; where it fails before its commit was sent, each unit is tried alone."""
-        try:
-            sent = await self._try(jobs)
-        except (SQLAlchemyError, OSError) as error:
-            if len(jobs) > 1:
-                for job in jobs:
-                    await self._commit([job])
-                return
-            _settle_all(jobs, _told(error))
-            return
-        if sent is not None:
-            _settle_all(jobs, _told(sent))
-            return
-        self._committed(len(jobs))
-        for job in jobs:
-            self._tell(job)
-
-    async def _try(self, jobs: list[_Job]) -> Exception | None:
-        """Run and commit a group.
+    async def _commit(self, jobs: list[_Job]) -> bool:
+        """Commit a group; where it fails before its commit was sent, each unit is tried alone.
 
         Returns:
-            None once it is durable; the error if the commit was sent and not confirmed, so that nobody knows.
+            Whether the database could be reached; if not, every unit was told so.
+        """
+        try:
+            await self._try(jobs)
+        except _UnreachableError as unreachable:
+            _settle_all(jobs, _told(unreachable.args[0]))
+            return False
+        except SQLAlchemyError as error:
+            if len(jobs) > 1 or _is_conflict(error):
+                return await self._commit_alone(jobs)
+            _settle_all(jobs, _told(error))
+        return True
+
+    async def _commit_alone(self, jobs: list[_Job]) -> bool:
+        """Commit units one by one, in their order, until the database can't be reached."""
+        for number, job in enumerate(jobs):
+            try:
+                await self._try([job])
+            except _UnreachableError as unreachable:
+                _settle_all(jobs[number:], _told(unreachable.args[0]))
+                return False
+            except SQLAlchemyError as error:
+                _settle_all([job], _told(error))
+        return True
+
+    async def _try(self, jobs: list[_Job]) -> None:
+        """Run and commit a group, and tell its callers, unless nothing of it was committed.
 
         Raises:
-            SQLAlchemyError: nothing of it was committed.
+            SQLAlchemyError: nothing of it was committed; one unit alone may still succeed.
+            _UnreachableError: nothing of it was committed, and nothing will be.
         """
-        now = self._clock()
+        group = _Group(self._clock(), self._owners.changes)
         try:
-            async with self._writing.connect() as connection:
-                transaction = await connection.begin()
-                for job in jobs:
-                    await self._run(job, connection, now)
+            async with AsyncExitStack() as stack:
                 try:
-                    await transaction.commit()
+                    connection = await stack.enter_async_context(self._writing.connect())
+                    transaction = await connection.begin()
                 except (SQLAlchemyError, OSError) as error:
-                    self._forget(jobs)
-                    return error
+                    raise _UnreachableError(error) from error
+                try:
+                    for job in jobs:
+                        await self._run(job, connection, group)
+                except OSError as error:
+                    await connection.invalidate()  # else it would be waited for again, to be tidied up
+                    raise _UnreachableError(error) from error
+                unconfirmed = await _commit(transaction)
         except BaseException:
             self._forget(jobs)
             raise
-        return None
+        if unconfirmed is not None:
+            self._forget(jobs)
+            _settle_all(jobs, _told(unconfirmed))
+            return
+        self._committed(len(jobs))
+        for address, owner in group.owners.items():
+            if address in group.sealing:
+                self._owners.replace(owner)
+            else:
+                self._owners.remember(owner, group.as_of)
+        for job in jobs:
+            self._tell(job)
 
-    async def _run(self, job: _Job, connection: AsyncConnection, now: datetime) -> None:
+    async def _run(self, job: _Job, connection: AsyncConnection, group: _Group) -> None:
         job.error = None
-        job.unit = _TransactionUnit(connection, now, self._owners, writes=True)
+        job.unit = TransactionUnit(connection, group.now, self._owners, group.owners, writes=True)
         savepoint = await connection.begin_nested()
         try:
             job.result = await job.work(job.unit)
         except Exception as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
+            if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_conflict(error)):
                 raise
             await savepoint.rollback()
-            job.error = _told(error) if isinstance(error, SQLAlchemyError) else error
-            for address in job.unit.met:
-                self._owners.forget(address)
+            job.error = _told(error) if isinstance(error, SQLAlchemyError | OSError) else error
+            group.drop(job.unit)
+            self._forget([job])
         else:
             await savepoint.commit()
+            group.add(job.unit)
 
     def _tell(self, job: _Job) -> None:
         if job.error is None and job.unit is not None:
-            for owner in job.unit.met.values():
-                self._owners.remember(owner)
             for effect in job.unit.effects:
                 self._effects.put_nowait(effect)
         if job.done.done():
@@ -312,6 +336,20 @@ class GroupedDatabase:
                 self._owners.forget(address)
 
 
+async def _commit(transaction: AsyncTransaction) -> Exception | None:
+    """Commit; the error if the commit was sent and not confirmed, so that nobody knows."""
+    try:
+        await transaction.commit()
+    except (SQLAlchemyError, OSError) as error:
+        return error
+    return None
+
+
+def _is_conflict(error: SQLAlchemyError) -> bool:
+    """Whether the database ended a transaction in another's favour, so that it may be done again."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
+
+
 def _settle_all(jobs: list[_Job], error: Exception) -> None:
     for job in jobs:
         if not job.done.done():
@@ -322,7 +360,7 @@ def _told(error: Exception) -> Exception:
     """What the caller is told of a failed database; a mistake of ours in a statement stays what it is."""
     if isinstance(error, IntegrityError | ProgrammingError | DataError):
         return error
-    if not isinstance(error, DBAPIError | PoolTimeoutError | OSError):
+    if not isinstance(error, DBAPIError | PoolTimeoutError | PendingRollbackError | OSError):
         return error
     _log.error("database failed", extra={"error": type(error).__name__})
     return ResourceConstraint("The vault's database can't be reached or has no room: try again later.")

@@ -15,6 +15,10 @@ from stanzavault.kernel.errors import OperatorError
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _BUSY_MILLISECONDS = 5000
+_CONNECT_WITHIN = 5.0
+_CONNECTION_FREE_WITHIN = 10.0
+STATEMENT_WITHIN = 10.0
+"""Seconds for a statement of the running service: below the time in which a request is answered."""
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -47,25 +51,50 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
-def writing_engine(url: URL, connections: int) -> AsyncEngine:
-    """An engine whose transactions write; for SQLite it has one connection, for it has one writer."""
+def writing_engine(url: URL, connections: int, *, statement_within: float | None = None) -> AsyncEngine:
+    """An engine whose transactions write; for SQLite it has one connection, for it has one writer.
+
+    Args:
+        url: of the database.
+        connections: at most so many are open.
+        statement_within: seconds after which PostgreSQL's answer to a statement is waited for no longer; None
+            for upkeep, which may take its time.
+    """
     if sqlite_file(url) is None:
-        return create_async_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+        return _postgresql_engine(url, connections, statement_within)
     return _sqlite_engine(url, "BEGIN IMMEDIATE", connections=1)
 
 
 def reading_engine(url: URL, connections: int) -> AsyncEngine:
     """An engine whose transactions read one consistent snapshot."""
     if sqlite_file(url) is None:
-        return create_async_engine(
+        return _postgresql_engine(
             url,
-            pool_size=connections,
-            max_overflow=0,
-            pool_pre_ping=True,
+            connections,
+            STATEMENT_WITHIN,
             isolation_level="REPEATABLE READ",
             execution_options={"postgresql_readonly": True},
         )
     return _sqlite_engine(url, "BEGIN", connections, "query_only=ON")
+
+
+def _postgresql_engine(
+    url: URL, connections: int, statement_within: float | None, **options: Any
+) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_CONNECTION_FREE_WITHIN,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": _CONNECT_WITHIN,
+            "command_timeout": statement_within,
+            # What is acknowledged is durable, whatever a role or database was set to.
+            "server_settings": {"synchronous_commit": "on"},
+        },
+        **options,
+    )
 
 
 def _sqlite_engine(url: URL, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
