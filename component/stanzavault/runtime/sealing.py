@@ -96,6 +96,7 @@ class MasterKeys:
         if not keys:
             raise OperatorError("The master key is empty.", "Restore it from its recovery copy.")
         self.current = keys[0]
+        self._keys = {key.fingerprint: key for key in keys}
         self._ciphers = {key.fingerprint: AESGCM(key.key) for key in keys}
 
     @property
@@ -104,15 +105,16 @@ class MasterKeys:
         return [fingerprint.hex() for fingerprint in self._ciphers]
 
     def follow(self, master: bytes) -> None:
-        """Read the master keys again if another one is current by now.
+        """Wrap under the master key with this fingerprint, whether a rotation brought it or has yet to go on.
 
         Raises:
-            NotOpened: the master key with this fingerprint is not the current one.
+            NotOpened: it is not at hand.
         """
-        if self.current.fingerprint != master:
+        if master not in self._keys:
             self._load()
-        if self.current.fingerprint != master:
-            raise NotOpened(f"the current master key is not {master.hex()}")
+        if master not in self._keys:
+            raise NotOpened(f"no master key {master.hex()} is at hand")
+        self.current = self._keys[master]
 
     def wrap(self, associated: bytes, key: bytes) -> tuple[bytes, bytes]:
         """Seal a key under the current master key: its fingerprint, and the sealed key."""
