@@ -78,8 +78,11 @@ async def logged_in(client: ClientXMPP, login: Login) -> AsyncIterator[ClientXMP
     where = f"{login.host}:{login.port or 5222}" if login.host else client.boundjid.domain
     reasons = {
         "session_start": lambda _: "",
-        "no_auth": lambda _: "the server offers no encryption, or no way to log in that is safe without",
-        "failed_all_auth": lambda _: "the server refused the password",
+        "failed_all_auth": lambda _: (
+            "the server refused the password"
+            if client.plugin["feature_mechanisms"].attempted_mechs
+            else "the server offers no encryption, or no way to log in that is safe without"
+        ),
         "ssl_invalid_chain": lambda error: f"the certificate can't be verified ({_short(error)})",
         "reconnect_delay": lambda _: f"it can't be reached ({_short(unreachable[-1])})",
         "disconnected": lambda error: f"it closed the connection ({_short(error)})",

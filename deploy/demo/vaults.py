@@ -13,8 +13,10 @@ from processes import LOOPBACK, Program, ProgramFailed, free_ports, run
 from prosody import HOST, Prosody
 from transparent import open_transparent_keyring
 
+from stanzavault import upkeep
 from stanzavault.app import run_vault
 from stanzavault.config import load_settings
+from stanzavault.runtime.sealing import MasterKey
 
 _COMMAND = Path(sys.executable).with_name("stanzavault")
 
@@ -102,7 +104,10 @@ class Vault:
 
 
 class UnsealedVault(Vault):
-    """The same vault within this process, with a keyring that seals nothing: no setting can do that."""
+    """The same vault within this process, with a keyring that seals nothing: no setting can do that.
+
+    It has a master key nevertheless, since there is no vault without one; nothing is sealed under it.
+    """
 
     def __init__(self, folder: Path, jid: str, prosody: Prosody) -> None:
         super().__init__(folder, jid, prosody)
@@ -110,8 +115,11 @@ class UnsealedVault(Vault):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Run it, and return when it is attached to its server."""
+        """Prepare its database, run it, and return when it is attached to its server."""
         settings = load_settings(self.settings)
+        upkeep.write_master_keys(self.database.with_name("master.key"), MasterKey.new())
+        await upkeep.upgrade_database(settings, "head")
+        await upkeep.initialise_keys(settings)
         self._task = asyncio.create_task(
             run_vault(settings, self._stop, open_keyring=open_transparent_keyring)
         )

@@ -12,7 +12,7 @@ from esession import GAJIM, LoggingPreference, MisuseError, Policy, State
 from esession.events import EndReason
 from esession.wire.xep_0155 import ROSTER_EXCHANGE
 from stanzavault_client.esession import EncryptedSession, SessionFailed
-from support.linked_clients import BOB, Linked, linked
+from support.linked_clients import ALICE, BOB, Linked, linked
 
 QUICK = Policy(groups=(14,))
 ENCRYPTED = "<c xmlns='http://www.xmpp.org/extensions/xep-0200.html#ns'><data>AAAA</data><mac>AAAA</mac></c>"
@@ -212,3 +212,42 @@ async def test_nothing_secret_is_in_a_repr_or_a_log(tmp_path: Path, caplog: pyte
         assert repr(session) == f"EncryptedSession({BOB!r}, ACTIVE)"
         assert "nightingale" not in caplog.text
         assert "nightingale" not in repr(bob.happened)
+
+
+async def test_two_who_ask_at_once_get_one_session(tmp_path: Path) -> None:
+    async with linked(tmp_path, QUICK) as (alice, bob):
+        opened = await asyncio.gather(
+            alice.sessions.open(BOB), bob.sessions.open(ALICE), return_exceptions=True
+        )
+        (failure,) = [each for each in opened if isinstance(each, SessionFailed)]
+        assert failure.reason is EndReason.CANCELLED
+        for client in (alice, bob):
+            await client.event_of("esession_active")
+            assert [each.state for each in client.sessions] == [State.ACTIVE]
+
+
+async def test_a_new_session_with_a_resource_takes_the_place_of_one_that_it_has_lost(tmp_path: Path) -> None:
+    async with linked(tmp_path, QUICK) as (alice, bob):
+        session, theirs = await established(alice, bob)
+        session.lose()
+        again = await alice.sessions.open(BOB)
+        assert (await theirs.until_over()).reason is EndReason.LOST
+        await again.send(body="Here again")
+        assert (await bob.event_of("esession_message")).session.thread == again.thread
+
+
+async def test_a_carbon_copy_is_left_to_others_and_ends_nothing(tmp_path: Path) -> None:
+    async with linked(tmp_path, QUICK) as (alice, bob):
+        session, _ = await established(alice, bob)
+        await session.send(body="Once")
+        await bob.event_of("esession_message")
+        own = BOB.partition("/")[0]
+        copy = stanza(
+            f"<message from='{own}' to='{BOB}'><received xmlns='urn:xmpp:carbons:2'>"
+            "<forwarded xmlns='urn:xmpp:forward:0'/></received></message>"
+        )
+        copy[0][0].append(alice.sent[-1])
+        bob.take(copy)
+        await session.send(body="Twice")
+        await bob.event_of("esession_message", 2)
+        assert not bob.all_of("esession_end")
