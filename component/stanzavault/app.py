@@ -77,7 +77,7 @@ async def run_vault(
 
 def _configured_keyring(settings: Settings) -> OpenKeyring:
     async def open_keyring(engine: AsyncEngine) -> Keyring:
-        return await upkeep.open_keyring(engine, upkeep.master_keys(settings))
+        return await upkeep.open_keyring(engine, lambda: upkeep.master_keys(settings))
 
     return open_keyring
 

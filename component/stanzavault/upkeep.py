@@ -104,16 +104,28 @@ async def initialise_keys(settings: Settings) -> str:
     return masters.current.fingerprint.hex()
 
 
-async def open_keyring(engine: AsyncEngine, masters: MasterKeys) -> VaultKeyring:
+async def open_keyring(engine: AsyncEngine, read: Callable[[], MasterKeys]) -> VaultKeyring:
     """The keyring of the vault in this database.
 
+    Args:
+        engine: of the database.
+        read: gives the master keys at hand, and raises `OperatorError` where there are none.
+
     Raises:
-        OperatorError: it is no vault yet, or the master key is not the one that it is sealed under.
+        OperatorError: it is no vault yet, or the master key that it is sealed under, which is named by its
+            fingerprint, is not at hand.
     """
     async with engine.begin() as connection:
         row = await vault.load(connection)
     if row is None:
         raise OperatorError("The database is not a vault yet.", "Run: stanzavault keys init")
+    try:
+        masters = read()
+    except OperatorError as error:
+        raise OperatorError(
+            f"The vault is sealed under master key {row.master.hex()}, and none is at hand: {error.message}",
+            error.help,
+        ) from error
     try:
         return VaultKeyring(masters, open_index_key(masters, row.master, row.index_key))
     except NotOpened as error:
@@ -164,7 +176,7 @@ async def rotate_master(settings: Settings, progress: Progress) -> str:
     current = masters.current
     async with opened(settings) as engine:
         await schema.require_known(engine)
-        keyring = await open_keyring(engine, masters)
+        keyring = await open_keyring(engine, lambda: masters)
         async with engine.begin() as connection:
             row = await vault.hold(connection)
             if row is not None and row.master != current.fingerprint:
@@ -218,7 +230,7 @@ async def restore(settings: Settings, source: Path, progress: Progress) -> None:
     try:
         async with opened(settings) as engine:
             await schema.require_known(engine)
-            await open_keyring(engine, master_keys(settings))
+            await open_keyring(engine, lambda: master_keys(settings))
     except OperatorError:
         for file in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm"))):
             file.unlink(missing_ok=True)

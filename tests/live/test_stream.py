@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from contextlib import AsyncExitStack, suppress
-from itertools import count
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from support.accounts import Account, new_account, register
-from support.archive_stanzas import RSM, page, request, save
-from support.clients import Client, logged_in
+from support.archive_stanzas import request, save
+from support.clients import logged_in
 from support.component import attached
 from support.tls_front import TlsFront, certificate
 from support.vaults import NewVault, ServerVault
@@ -23,8 +21,6 @@ PING = "{urn:xmpp:ping}ping"
 WRONG = "not the secret that they share"
 NAMED = {"with_": "juliet@capulet.example", "start": "1469-07-21T02:56:15Z"}
 SAID = "<to secs='0'><body>Neither, fair saint.</body></to>"
-STOP_WITHIN = 15.0
-"""Seconds, as `component.stop_within` says where nothing else is set."""
 
 
 @pytest.fixture(params=["prosody-sqlite", "ejabberd-sqlite"])
@@ -191,50 +187,3 @@ class TestTLS:
         launch(vault)
         assert await asyncio.to_thread(vault.process.wait) == 2
         assert "component.host: a link that leaves this machine needs" in vault.log
-
-
-async def test_a_stop_answers_what_is_in_flight_commits_it_and_leaves_in_time(vault: ServerVault) -> None:
-    """Every save that was answered is there afterwards, and no other."""
-    accounts = [await new_account(vault.server) for _ in range(4)]
-    async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(logged_in(vault.server, one)) for one in accounts]
-        flowing = asyncio.Event()
-
-        async def write(client: Client, kept: list[str]) -> None:
-            """Keep the bodies that were acknowledged, until one is refused."""
-            for number in count():
-                said = f"<to secs='0'><body>{number}</body></to>"
-                await client.iq_set(ET.fromstring(save(NAMED["with_"], NAMED["start"], said)), to=vault.jid)
-                kept.append(str(number))
-                if number == 10:
-                    flowing.set()
-
-        acknowledged: list[list[str]] = [[] for _ in clients]
-        writing = [asyncio.create_task(write(*one)) for one in zip(clients, acknowledged, strict=True)]
-        await flowing.wait()
-        began = time.monotonic()
-        assert await vault.stop() == 0
-        assert time.monotonic() - began < STOP_WITHIN
-        assert "did not end in time" not in vault.log
-        for client in clients:
-            await client.pass_through()
-        for task in writing:
-            task.cancel()  # asks again, or asked when the link was closed already: a server then says nothing
-        await asyncio.gather(*writing, return_exceptions=True)
-        await vault.start_again()
-        for client, kept in zip(clients, acknowledged, strict=True):
-            assert await archived(client, vault.jid) == kept
-
-
-async def archived(client: Client, at: str) -> list[str | None]:
-    """Every body of the collection, page by page."""
-    found: list[str | None] = []
-    last = None
-    while True:
-        asked = request("retrieve", page(100, after=last), **NAMED)
-        chat = (await client.iq_get(ET.fromstring(asked), to=at))[0]
-        bodies = [body.text for body in chat.iter("{urn:xmpp:archive}body")]
-        if not bodies:
-            return found
-        found += bodies
-        last = chat.findtext(f"{{{RSM}}}set/{{{RSM}}}last")

@@ -145,7 +145,7 @@ async def test_a_wrong_master_key_names_both_fingerprints(settings: Settings, tm
     wrong = masters_of(settings).current.fingerprint.hex()
     async with upkeep.opened(settings) as engine:
         with pytest.raises(OperatorError) as refused:
-            await upkeep.open_keyring(engine, masters_of(settings))
+            await upkeep.open_keyring(engine, lambda: masters_of(settings))
     assert right in refused.value.message
     assert wrong in refused.value.message
 
@@ -155,7 +155,7 @@ async def test_a_database_that_is_no_vault_yet_names_the_command(tmp_path: Path)
     await upkeep.upgrade_database(settings)
     async with upkeep.opened(settings) as engine:
         with pytest.raises(OperatorError) as refused:
-            await upkeep.open_keyring(engine, masters_of(settings))
+            await upkeep.open_keyring(engine, lambda: masters_of(settings))
     assert "stanzavault keys init" in refused.value.help
 
 
@@ -173,7 +173,7 @@ async def test_the_master_key_is_rotated_and_the_old_one_opens_nothing(
     upkeep.write_master_keys(tmp_path / "master.key", old)
     async with upkeep.opened(settings) as engine:
         with pytest.raises(OperatorError, match=new):
-            await upkeep.open_keyring(engine, masters_of(settings))
+            await upkeep.open_keyring(engine, lambda: masters_of(settings))
 
 
 async def test_a_rotation_that_was_not_confirmed_changes_nothing(settings: Settings, tmp_path: Path) -> None:
