@@ -83,9 +83,8 @@ async def logged_in(client: ClientXMPP, login: Login) -> AsyncIterator[ClientXMP
             if client.plugin["feature_mechanisms"].attempted_mechs
             else "the server offers no encryption, or no way to log in that is safe without"
         ),
-        "ssl_invalid_chain": lambda error: f"the certificate can't be verified ({_short(error)})",
         "reconnect_delay": lambda _: f"it can't be reached ({_short(unreachable[-1])})",
-        "disconnected": lambda error: f"it closed the connection ({_short(error)})",
+        "disconnected": _why_ended,
     }
     for event, reason in reasons.items():
         client.add_event_handler(event, lambda data, reason=reason: settle(reason(data)))
@@ -137,9 +136,13 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _short(error: object) -> str:
+def _why_ended(error: object) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+        return f"its certificate can't be verified ({error.verify_message})"
+    return f"the connection was closed ({_short(error)})"
+
+
+def _short(error: object) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) if error else "no reason given"

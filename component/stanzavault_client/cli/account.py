@@ -111,13 +111,23 @@ def choose_account(
         Path | None, typer.Option(help=f"Holds the passphrase of your keys; else {_PASSPHRASE}, or a prompt.")
     ] = None,
     server: Annotated[
-        str, typer.Option(metavar="HOST[:PORT]", help="Where your server is; looked up if not given.")
+        str,
+        typer.Option(
+            metavar="HOST[:PORT]",
+            envvar="STANZAVAULT_CLIENT_SERVER",
+            help="Where your server is; looked up if not given.",
+        ),
     ] = "",
     ca_file: Annotated[
         Path | None, typer.Option(help="Certificates (PEM) to trust instead of the system's.")
     ] = None,
     allow_plaintext: Annotated[
-        bool, typer.Option("--allow-plaintext", help="No encryption: for a server on this machine only.")
+        bool,
+        typer.Option(
+            "--allow-plaintext",
+            envvar="STANZAVAULT_CLIENT_ALLOW_PLAINTEXT",
+            help="No encryption: for a server on this machine only.",
+        ),
     ] = False,
     vault: Annotated[str, typer.Option(help="The vault's address, where discovery does not show it.")] = "",
 ) -> None:
