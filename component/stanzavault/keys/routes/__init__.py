@@ -97,7 +97,7 @@ class KeyRoutes:
     ) -> None:
         table = kinds or KindTable()
         fitting = replace(policy, item_bytes=min(policy.item_bytes, limits.reply - 2 * ANSWER_BYTES))
-        gate = Gate(database, stores, roster)
+        gate = Gate(database, stores, roster, [kind.name for kind in table if kind.owner_only])
         self._limits = limits
         self._access = policy.access
         self._announcer = Announcer(post, gate, stores.subscriptions, component)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import Forbidden, ItemNotFound, ResourceConstraint, StanzaError
 from stanzavault.kernel.ports import Owner, Roster
 from stanzavault.kernel.request import Request
 from stanzavault.keys.model.conditions import unsupported
 from stanzavault.keys.model.node import AccessModel, Node
-from stanzavault.keys.rules.access import depends_on_presence, may_read, refusal
+from stanzavault.keys.rules.access import closed, depends_on_presence, may_read, refusal
 from stanzavault.keys.store import Stores
 from stanzavault.storage.unit import Database, Unit
 
@@ -20,12 +22,23 @@ class Gate:
         database: where nodes are.
         stores: of the slice.
         roster: tells who may see the presence of whom.
+        private: nodes that only their owner ever reads, or hears of.
     """
 
-    def __init__(self, database: Database, stores: Stores, roster: Roster) -> None:
+    def __init__(self, database: Database, stores: Stores, roster: Roster, private: Collection[str]) -> None:
         self._database = database
         self._stores = stores
         self._roster = roster
+        self._private = frozenset(private)
+
+    def refuse_private(self, request: Request, name: str) -> None:
+        """Answer for a node that is its owner's alone, whether there is one or not: that is nobody else's.
+
+        Raises:
+            NotAllowed: it is such a node, and another account's.
+        """
+        if name in self._private and not request.is_own:
+            raise closed()
 
     async def readable(self, request: Request, name: str) -> Node:
         """The node of the request's account, for a principal who may read it.
@@ -36,6 +49,8 @@ class Gate:
             NotAuthorized: it is for those who see its owner's presence.
             Forbidden: the server does not tell who that is.
         """
+
+        self.refuse_private(request, name)
 
         async def find(unit: Unit) -> Node | None:
             owner = await unit.find_owner(request.account)

@@ -63,6 +63,7 @@ class Subscribing:
         """Tell an address no longer."""
         if command.subscriber.bare != request.principal.address.bare:
             raise Forbidden("Only who subscribed may end a subscription.")
+        self.gate.refuse_private(request, command.node)
 
         async def work(unit: Unit) -> None:
             owner = await unit.find_owner(request.account)

@@ -33,6 +33,13 @@ def may_read(node: Node, account: Address, reader: Address, *, is_contact: bool)
             return reader.bare in node.members
 
 
+def closed() -> NotAllowed:
+    """What someone is told whom a node's owner did not name."""
+    return NotAllowed(
+        "Only those whom its owner names may read this node.", application=condition("closed-node")
+    )
+
+
 def refusal(node: Node) -> NotAllowed | NotAuthorized:
     """What someone who may not read the node is told."""
     if node.access is AccessModel.PRESENCE:
@@ -40,6 +47,4 @@ def refusal(node: Node) -> NotAllowed | NotAuthorized:
             "Only those who see its owner's presence may read this node.",
             application=condition("presence-subscription-required"),
         )
-    return NotAllowed(
-        "Only those whom its owner names may read this node.", application=condition("closed-node")
-    )
+    return closed()
