@@ -49,7 +49,6 @@ class Gate:
             NotAuthorized: it is for those who see its owner's presence.
             Forbidden: the server does not tell who that is.
         """
-
         self.refuse_private(request, name)
 
         async def find(unit: Unit) -> Node | None:

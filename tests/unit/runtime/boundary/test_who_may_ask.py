@@ -83,7 +83,7 @@ ASKED: dict[tuple[str, str], list[str]] = {
     )],
     ("set", "pubsub#owner"): [pubsub(one, "#owner") for one in of_nodes(
         "<configure node='{node}'><x xmlns='jabber:x:data' type='submit'/></configure>",
-        "<affiliations node='{node}'><affiliation jid='mallory@x.example' affiliation='member'/></affiliations>",
+        "<affiliations node='{node}'><affiliation jid='m@x.example' affiliation='member'/></affiliations>",
         "<purge node='{node}'/>", "<delete node='{node}'/>",
     )],
     ("get", "pubkey"): [f"<pubkey xmlns='{NODES[0]}'/>"],
@@ -97,7 +97,7 @@ ASKED: dict[tuple[str, str], list[str]] = {
     ("set", "query"): ["<query xmlns='jabber:iq:roster'/>"],
     ("get", "ping"): ["<ping xmlns='urn:xmpp:ping'/>"],
 }  # fmt: skip
-"""What is asked of each route: by the type of the IQ, and the name of its payload (with what tells it apart)."""
+"""What is asked of each route: by the type of the IQ, and the name of its payload."""
 
 
 class House:
@@ -187,8 +187,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             save(WITH, START, "<from secs='0'><body>Verona</body></from>", subject="Mantua"),
             save(WITH, "2026-02-02T10:00:00Z", data("session"), key("session", "public")),
             pubsub(
-                f"<publish node='{RECOVERY}'><item id='current'><r xmlns='urn:r'>sealed-under-a-code</r></item>"
-                "</publish>"
+                f"<publish node='{RECOVERY}'><item id='current'>"
+                "<r xmlns='urn:r'>sealed-under-a-code</r></item></publish>"
             ),
             pubsub(f"<publish node='{NODES[0]}'><item id='current'>{KEY.pubkey}</item></publish>"),
         )
