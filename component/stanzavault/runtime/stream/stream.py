@@ -34,9 +34,10 @@ class Stream:
     Args:
         settings: Where, who and how much.
         handle: Called with each stanza, an element as received, namespace ``jabber:component:accept``, and
-            with the seconds that it waited for its turn. Its ``from`` is a valid JID and its ``to`` lies in the
-            component's domain. An IQ is of type get or set and has an id and one child. Many run at once, each with its own context variables. An exception
-            is logged by an id, and an IQ is then answered ``internal-server-error`` with that id.
+            with the seconds that it waited for its turn. Its ``from`` is a valid JID and its ``to`` lies in
+            the component's domain. An IQ is of type get or set and has an id and one child. Many run at once,
+            each with its own context variables. An exception is logged by an id, and an IQ is then answered
+            ``internal-server-error`` with that id.
         queue_key: Whose stanza this is, for the order within an account and the fairness between accounts.
         observer: Told of everything worth counting.
 
