@@ -102,3 +102,15 @@ async def test_cleartext_beside_the_session_is_never_shown_as_a_part_of_it(pair:
     assert not any("Believe me" in line for line in here.shown)
     here.type("later", None)
     assert await asking is EndReason.TERMINATED
+
+
+async def test_two_who_ask_each_other_at_once_talk_in_one_session(pair: Pair) -> None:
+    one, other = await pair()
+    here, there = Terminal(one), Terminal(other)
+    asking = one.start(here.conversation.hold(other.full_jid))
+    also = other.start(there.conversation.hold(one.full_jid))
+    strings = [await each.sees("Compare by voice") for each in (here, there)]
+    assert strings[0] == strings[1]
+    here.type("later", "We both asked", None)
+    await there.sees("We both asked")
+    await asyncio.wait_for(asyncio.gather(asking, also), WAIT)

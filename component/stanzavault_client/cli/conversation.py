@@ -14,7 +14,7 @@ from esession.events import EndReason, RenegotiationRequested, StanzaReceived, V
 from esession.keys import bare
 from stanzavault_client.cli.terminal import visible
 from stanzavault_client.cli.words import told
-from stanzavault_client.esession import EncryptedSession, ESessionPlugin, Happening
+from stanzavault_client.esession import EncryptedSession, ESessionPlugin, Happening, SessionFailed
 from stanzavault_client.esession.happenings import NAMES
 
 HONESTY: Final = (
@@ -78,7 +78,12 @@ class Conversation:
 
     async def _open(self, peer: str) -> EncryptedSession:
         self._show(f"Asking {visible(peer)} for an encrypted session …")
-        return await self._sessions.open(peer)
+        try:
+            return await self._sessions.open(peer)
+        except SessionFailed as failure:
+            if failure.reason is not EndReason.CANCELLED or self._asked.empty():
+                raise
+            return await self._wait_for(peer)  # both have asked at once, and the other's request goes on
 
     async def _wait_for(self, peer: str) -> EncryptedSession:
         self._show(f"Waiting for {visible(peer)} to ask for an encrypted session …")

@@ -26,7 +26,8 @@ from stanzavault.kernel.address import Address
 from stanzavault_client.asking import Asker
 from stanzavault_client.errors import ClientError
 from stanzavault_client.esession.memory import keep
-from stanzavault_client.esession.session import EncryptedSession, as_element
+from stanzavault_client.esession.sending import as_element
+from stanzavault_client.esession.session import EncryptedSession
 from stanzavault_client.keys import KeysPlugin
 from stanzavault_client.lookup import plugin_of
 from stanzavault_client.storage import RememberedKey

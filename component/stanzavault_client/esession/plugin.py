@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from xml.etree import ElementTree as ET
@@ -23,7 +23,7 @@ from stanzavault_client.esession.absence import OfflineSessions
 from stanzavault_client.esession.routing import Router
 from stanzavault_client.esession.sending import Sender
 from stanzavault_client.esession.session import EncryptedSession
-from stanzavault_client.esession.sessions import Sessions
+from stanzavault_client.esession.sessions import Sessions, thread_of
 from stanzavault_client.esession.transcript import Transcript
 from stanzavault_client.lookup import plugin_of
 from stanzavault_client.policy import Policy
@@ -94,7 +94,7 @@ class ESessionPlugin(BasePlugin):
 
     # --- sessions -------------------------------------------------------------------------------------
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[EncryptedSession]:
         """All sessions that are not over."""
         return iter(self._sessions)
 
@@ -218,14 +218,29 @@ class ESessionPlugin(BasePlugin):
         taken.apply(outcome)
         return taken
 
+    def stands(self, session: EncryptedSession) -> None:
+        """See Desk: an older session with the same resource is over, unless several were agreed on."""
+        if session.terms is not None and not session.terms.multisession:
+            for each in self._sessions:
+                if each is not session and each.peer == session.peer and each.is_talking:
+                    each.lose()
+
     def ended(self, session: EncryptedSession) -> None:
         """See Desk."""
         self._sessions.end(session)
 
     def requested(self, stanza: ET.Element) -> None:
         """See Newcomers: nothing is answered before the application accepts or rejects."""
-        party = self.party(self.policy_for(stanza.get("from", "")))
-        self.take_in(*Session.asked(party, stanza, self.now()))
+        sender = stanza.get("from", "")
+        policy = self.policy_for(sender)
+        rivals = [each for each in self._sessions if each.peer in {sender, bare(sender)}]
+        for rival in rivals if not policy.multisession else []:
+            if rival.state is State.REQUESTED:
+                # Both have asked at once: both let the request with the lesser thread go on.
+                if rival.thread < thread_of(stanza):
+                    return
+                rival.terminate()
+        self.take_in(*Session.asked(self.party(policy), stanza, self.now()))
 
     def started_offline(self, stanza: ET.Element) -> None:
         """See Newcomers."""

@@ -15,12 +15,31 @@ from slixmpp import ClientXMPP
 from slixmpp.stanza import Iq, Message, Presence
 from slixmpp.xmlstream import StanzaBase
 
+_CLIENT: Final = "{jabber:client}"
 _STANZAS: Final[dict[str, type[StanzaBase]]] = {"message": Message, "presence": Presence, "iq": Iq}
 
 
 def as_stanza(client: ClientXMPP, element: ET.Element) -> Any:
     """An element of the `jabber:client` namespace as slixmpp's Message, Presence or Iq."""
     return _STANZAS[element.tag.rpartition("}")[2]](client, xml=element)
+
+
+def as_element(stanza: StanzaBase | ET.Element | None, body: str | None) -> ET.Element:
+    """What is to be sent: slixmpp's stanza, an element, or a chat message made of its text.
+
+    Raises:
+        ValueError: neither or both of them.
+    """
+    if (stanza is None) == (body is None):
+        raise ValueError("send a stanza or a body")
+    if isinstance(stanza, StanzaBase):
+        xml: ET.Element = stanza.xml
+        return xml
+    if stanza is not None:
+        return stanza
+    element = ET.Element(f"{_CLIENT}message", {"type": "chat"})
+    ET.SubElement(element, f"{_CLIENT}body").text = body
+    return element
 
 
 class Sender:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from slixmpp import ClientXMPP
-from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.stanza import Iq
 from slixmpp.xmlstream import StanzaBase
 
@@ -34,14 +31,14 @@ from esession.events import (
 from esession.negotiation.terms import Terms
 from esession.suite import Suite
 from stanzavault_client.errors import ClientError
+from stanzavault_client.esession.desk import Desk
 from stanzavault_client.esession.happenings import Happening, name_of
 from stanzavault_client.esession.memory import is_revoked, keep
-from stanzavault_client.esession.sending import Sender, as_stanza
+from stanzavault_client.esession.requests import Requests
+from stanzavault_client.esession.sending import as_element, as_stanza
 from stanzavault_client.esession.transcript import Transcript
-from stanzavault_client.storage import Store
 
 _CLIENT: Final = "{jabber:client}"
-_MESSAGE: Final = f"{_CLIENT}message"
 _REMEMBERED_IDS: Final = 4096
 _TALKING: Final = frozenset({State.ACTIVE, State.MOVING, State.SENDING, State.RECEIVING})
 _NOT_KEPT: Final = "the store could not keep what has to be kept"
@@ -63,38 +60,13 @@ class SessionFailed(ClientError):
         self.condition = failed.condition if failed else ""
 
 
-Answer = Iq | IqError | SessionFailed
-"""What comes of a request."""
-
-
-class Desk(Protocol):
-    """What a session needs of the plugin."""
-
-    client: ClientXMPP
-    store: Store
-    sender: Sender
-
-    @property
-    def answer_within(self) -> float:
-        """Seconds after which a request counts as unanswered."""
-        ...
-
-    def now(self) -> datetime:
-        """The present time."""
-        ...
-
-    def ended(self, session: EncryptedSession) -> None:
-        """A session is over."""
-        ...
-
-
 class EncryptedSession:
     """A session with one peer: get one from the plugin's `open`, or from the event `esession_requested`."""
 
     def __init__(self, session: Session, desk: Desk, transcript: Transcript | None) -> None:
         self._session = session
         self._desk = desk
-        self._requests: dict[str, asyncio.Future[Answer]] = {}
+        self._requests = Requests()
         self._sent_ids: OrderedDict[str, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._failed: NegotiationFailed | None = None
@@ -234,21 +206,8 @@ class EncryptedSession:
             IqTimeout: nobody answered in time.
             SessionFailed: the session ended meanwhile.
         """
-        if iq["type"] not in {"get", "set"}:
-            raise ValueError("a request is an IQ of type get or set")
         iq["id"] = iq["id"] or self._desk.client.new_id()
-        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._requests[iq["id"]] = waiting
-        try:
-            self._send(iq.xml)
-            answer = await asyncio.wait_for(waiting, timeout or self._desk.answer_within)
-        except TimeoutError:
-            raise IqTimeout(iq) from None  # type: ignore[no-untyped-call]  # slixmpp's
-        finally:
-            del self._requests[iq["id"]]
-        if isinstance(answer, Iq):
-            return answer
-        raise answer
+        return await self._requests.ask(iq, self._send, timeout or self._desk.answer_within)
 
     async def rekey(self) -> None:
         """Exchange new keys now (XEP-0200 section 8)."""
@@ -361,40 +320,30 @@ class EncryptedSession:
         match event:
             case StanzaReceived(element, _):
                 stanza = as_stanza(client, element)
-                if self._answers(stanza):
+                if self._requests.take(stanza):
                     return
                 if self.transcript is not None:
                     self.transcript.add(element, self._session.terms, self._desk.now(), incoming=True)
             case SessionActive():
                 self._settled.set()
+                self._desk.stands(self)
             case NegotiationFailed():
                 self._failed = event
             case CleartextReceived(element, _):
                 stanza = as_stanza(client, element)
             case DeliveryFailed(element, _):
                 stanza = as_stanza(client, element)
-                self._answers(stanza)
+                self._requests.take(stanza)
             case SessionEnded():
                 self._ended = event
                 self._settled.set()
                 self._over.set()
-                for waiting in self._requests.values():
-                    _give(waiting, SessionFailed(self.peer, event))
+                self._requests.fail(SessionFailed(self.peer, event))
                 self._desk.ended(self)
         name = name_of(event)
         if name == "esession_iq" and not client.event_handled(name):
             self._refuse(stanza)
         client.event(name, Happening(self, event, stanza))
-
-    def _answers(self, stanza: Any) -> bool:
-        """Give an IQ that answers a request to who waits for it."""
-        if not isinstance(stanza, Iq) or stanza["type"] not in {"result", "error"}:
-            return False
-        waiting = self._requests.get(stanza["id"])
-        if waiting is not None:
-            failed = stanza["type"] == "error"
-            _give(waiting, IqError(stanza) if failed else stanza)  # type: ignore[no-untyped-call]  # slixmpp's
-        return waiting is not None
 
     def _refuse(self, iq: Any) -> None:
         """Answer a request that nobody here understands."""
@@ -416,26 +365,3 @@ class EncryptedSession:
     def _tick(self) -> None:
         self._timer = None
         self.apply(self._session.tick(self._desk.now()))
-
-
-def as_element(stanza: StanzaBase | ET.Element | None, body: str | None) -> ET.Element:
-    """What is to be sent: slixmpp's stanza, an element, or a chat message made of its text.
-
-    Raises:
-        ValueError: neither or both of them.
-    """
-    if (stanza is None) == (body is None):
-        raise ValueError("send a stanza or a body")
-    if isinstance(stanza, StanzaBase):
-        xml: ET.Element = stanza.xml
-        return xml
-    if stanza is not None:
-        return stanza
-    element = ET.Element(_MESSAGE, {"type": "chat"})
-    ET.SubElement(element, f"{_CLIENT}body").text = body
-    return element
-
-
-def _give(waiting: asyncio.Future[Answer], answer: Answer) -> None:
-    if not waiting.done():
-        waiting.set_result(answer)
