@@ -45,7 +45,7 @@ class AccountKeys:
 
 
 async def find(connection: AsyncConnection, lookup: bytes) -> AccountKeys | None:
-    """The account found under `lookup`."""
+    """The account found under `lookup`; where its keys are lost it is there without any."""
     rows = (
         await connection.execute(
             select(
@@ -55,13 +55,14 @@ async def find(connection: AsyncConnection, lookup: bytes) -> AccountKeys | None
                 owner_key.c.master,
                 owner_key.c.wrapped,
             )
-            .join_from(account, owner_key)
+            .join_from(account, owner_key, isouter=True)
             .where(account.c.lookup == lookup)
         )
     ).all()
     if not rows:
         return None
-    return AccountKeys(rows[0].id, tuple(WrappedKey(r.purpose, r.version, r.master, r.wrapped) for r in rows))
+    keys = (WrappedKey(r.purpose, r.version, r.master, r.wrapped) for r in rows if r.version is not None)
+    return AccountKeys(rows[0].id, tuple(keys))
 
 
 async def insert(
