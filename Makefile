@@ -28,7 +28,7 @@ unit: venv ## the tests that need no server: seconds
 long: venv servers ## the full sizes of what `make test` does in small
 	@$(PY) -m pytest -m long
 
-bench: venv ## measure, in small; each script tells its options by --help
+bench: venv ## measure what stanzas and sessions cost
 	@for script in tests/bench/*.py; do echo "$$script" && $(PY) "$$script" || exit; done
 
 venv: .venv/installed ## make .venv and install the project into it
