@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from slixmpp import JID
-from slixmpp.exceptions import IqError, IqTimeout
+from slixmpp.exceptions import XMPPError
 from slixmpp.plugins import BasePlugin
 
 from stanzavault.archive.stanza.xep_0136_parts import NAMESPACE as ARCHIVE
@@ -162,7 +162,7 @@ class VaultPlugin(BasePlugin):
         try:
             async with asyncio.timeout(_LOOK_WITHIN):
                 answer = await self._ask_info(domain)
-        except (IqError, IqTimeout, TimeoutError):
+        except (XMPPError, TimeoutError):
             return None
         kinds = {(category, type_) for category, type_, _, _ in answer["identities"]}
         features = frozenset(answer["features"])
