@@ -214,6 +214,8 @@ class _Vault:
                     error.condition,
                     extra={"action": "purge-failed", "condition": error.condition},
                 )
+            except Exception as error:  # noqa: BLE001 - the end of this task would end the vault
+                _log.error("purging failed", exc_info=error, extra={"action": "purge-failed"})
             await asyncio.sleep(_SECONDS_BETWEEN_PURGES)
 
     def _forget_server(self) -> None:

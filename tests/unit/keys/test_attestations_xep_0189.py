@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from stanzavault.kernel.address import Address
+from stanzavault.keys import verification
+from stanzavault.keys.model.public_key import RsaKey
 from support.key_desk import (
     ATTEST,
     JULIET,
@@ -69,6 +71,21 @@ async def test_it_is_refuted_where_the_key_that_arrives_did_not_sign_it(publishe
     await published.publish(PUBKEY, ROMEOS.pubkey, "current", sender=ROMEO)
     assert await marks(published) == ["refuted"]
     assert await is_attested(published) == [False]
+
+
+async def test_a_signature_is_verified_once_however_often_it_is_shown(
+    published: KeyDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await published.publish(PUBKEY, ROMEOS.pubkey, "current", sender=ROMEO)
+    assert result(await published.publish(ATTEST, ROMEOS.attestation(KEY), "from-romeo"))
+    monkeypatch.delattr(verification, "RSAPublicNumbers")  # what verifies costs milliseconds with a large key
+    assert await marks(published) == ["verified"]
+    assert await is_attested(published) == [True]
+
+
+def test_what_is_longer_than_any_signature_is_none() -> None:
+    key = RsaKey(KEY.modulus, 65537)
+    assert not verification.is_signed_by(key, "A" * 10_000, "signed")
 
 
 async def test_an_attestation_known_to_be_false_is_refused(published: KeyDesk) -> None:

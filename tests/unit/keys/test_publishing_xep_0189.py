@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
 
 import pytest
 
 from stanzavault.kernel.limits import Limits
 from stanzavault.keys.model.node import Policy
+from stanzavault.keys.routes import announcing
 from support.key_desk import (
     ATTEST,
     EVENT,
@@ -195,6 +198,31 @@ async def test_an_expired_key_is_served_only_in_the_history(desk: KeyDesk) -> No
     desk.clock.move(timedelta(days=60))
     assert await desk.items(PUBKEY) == {}
     assert len(await desk.items(PUBKEY + "#history")) == 1
+
+
+async def test_changes_wait_to_be_told_in_a_bounded_number(
+    desk: KeyDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "_MOST_WAITING", 2)
+    free = asyncio.Event()
+    send = desk.send
+
+    async def held(stanza: Element) -> None:
+        if stanza.tag.endswith("}message"):
+            await free.wait()
+        await send(stanza)
+
+    monkeypatch.setattr(desk, "send", held)
+    for number in range(2):
+        assert result(await desk.publish(PUBKEY, KEY.pubkey, f"k{number}"))
+        await desk.inside.database._effects.join()
+    answer = await desk.publish(PUBKEY, KEY.pubkey, "k2")
+    assert refusal(answer)[:2] == ("wait", "resource-constraint")
+    assert list(await desk.items(PUBKEY)) == ["k0", "k1"]
+    assert result(await desk.publish(PUBKEY, OwnKey(ROMEO).pubkey, "k", sender=ROMEO))
+    free.set()
+    await desk.keys._announcer._changes.join()
+    assert result(await desk.publish(PUBKEY, KEY.pubkey, "k2"))
 
 
 class TestSmallReplies:

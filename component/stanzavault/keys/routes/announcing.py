@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from xml.etree.ElementTree import Element
 
+from stanzavault.kernel.address import Address
+from stanzavault.kernel.errors import ResourceConstraint
 from stanzavault.kernel.ports import Owner, Post
 from stanzavault.keys.model.node import Change, Node
 from stanzavault.keys.routes.gate import Gate
 from stanzavault.keys.stanza.xep_0060_event import message
 from stanzavault.keys.store.subscriptions import SubscriptionStore
 from stanzavault.storage.unit import Unit
+
+_MOST_WAITING = 100
+"""Changes of one account that wait: each may hold an item, and be told to hundreds."""
 
 _log = logging.getLogger("stanzavault.keys")
 
@@ -32,6 +38,7 @@ class Announcer:
         self._subscriptions = subscriptions
         self._component = component
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
+        self._waiting: Counter[Address] = Counter()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -48,11 +55,18 @@ class Announcer:
     async def announce(
         self, unit: Unit, owner: Owner, node: Node, event: Element, *, is_for_subscribers: bool = True
     ) -> None:
-        """Announce an event of a node once the unit that makes it is committed."""
+        """Announce an event of a node once the unit that makes it is committed.
+
+        Raises:
+            ResourceConstraint: too many changes of this account are still to be told.
+        """
+        if self._waiting[owner.address] >= _MOST_WAITING:
+            raise ResourceConstraint("Your changes before this one are still being told: try again later.")
         subscribers = await self._subscriptions.subscribers(unit, owner, node) if is_for_subscribers else ()
         change = Change(owner.address, node, event, subscribers)
 
         async def put() -> None:
+            self._waiting[change.account] += 1
             self._changes.put_nowait(change)
 
         unit.after_commit(put)
@@ -61,6 +75,9 @@ class Announcer:
         while True:
             change = await self._changes.get()
             await self._announce(change)
+            self._waiting[change.account] -= 1
+            if not self._waiting[change.account]:
+                del self._waiting[change.account]
             self._changes.task_done()
 
     async def _announce(self, change: Change) -> None:
