@@ -22,6 +22,7 @@ _ESCAPED = {
 _UNESCAPED = {escape: character for character, escape in _ESCAPED.items()}
 _ESCAPE_SEQUENCE = re.compile("|".join(re.escape(escape) for escape in _UNESCAPED))
 _MOST_BYTES = 1023
+_MOST_CHARACTERS = 3 * _MOST_BYTES + 2
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +57,9 @@ class Address:
         Raises:
             JidMalformed: the text is not an address.
         """
+        if len(text) > _MOST_CHARACTERS:
+            # Preparing takes time, and can make a short address of any number of characters, to be remembered.
+            raise JidMalformed(f"An address has at most {_MOST_CHARACTERS} characters.")
         return _parse(text)
 
     def inside(self, domain: str) -> Address:
@@ -68,7 +72,7 @@ class Address:
         Raises:
             JidMalformed: no address stands there.
         """
-        return _parse(unescape(self.local))
+        return Address.parse(unescape(self.local))
 
 
 def escape(text: str) -> str:

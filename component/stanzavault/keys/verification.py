@@ -21,9 +21,8 @@ def is_signed_by(key: RsaKey, signature: str, signed: str) -> bool:
     return len(dense) <= _LONGEST_SIGNATURE and _verifies(key, dense, signed)
 
 
-@lru_cache(
-    maxsize=2048
-)  # anybody may ask again and again for a page of a hundred, each of which costs milliseconds
+# Each costs milliseconds, and anybody may ask for a page of a hundred again and again.
+@lru_cache(maxsize=2048)
 def _verifies(key: RsaKey, signature: str, signed: str) -> bool:
     try:
         public = RSAPublicNumbers(key.exponent, key.modulus).public_key()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slixmpp.jid import JID, InvalidJID
 
+from stanzavault.kernel import address
 from stanzavault.kernel.address import Address, escape, unescape
 from stanzavault.kernel.errors import JidMalformed
 
@@ -107,3 +108,12 @@ def test_an_account_is_addressed_inside_the_component() -> None:
 def test_what_stands_inside_an_address_has_to_be_one() -> None:
     with pytest.raises(JidMalformed):
         Address.parse(r"romeo\40@vault.example.org").outside()
+
+
+@pytest.mark.parametrize("part", ["\u00ad", "é", "a"])
+def test_a_text_too_long_for_any_address_is_neither_prepared_nor_remembered(part: str) -> None:
+    before = address._parse.cache_info()
+    for text in (f"a{part * 4000}@example.org", f"a@{part * 4000}", f"a@example.org/r{part * 4000}"):
+        with pytest.raises(JidMalformed):
+            Address.parse(text)
+    assert address._parse.cache_info() == before
