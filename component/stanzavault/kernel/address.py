@@ -58,7 +58,7 @@ class Address:
             JidMalformed: the text is not an address.
         """
         if len(text) > _MOST_CHARACTERS:
-            # Preparing takes time, and can make a short address of any number of characters, to be remembered.
+            # Preparing takes time, and can make a short address of any length of text, to be remembered.
             raise JidMalformed(f"An address has at most {_MOST_CHARACTERS} characters.")
         return _parse(text)
 

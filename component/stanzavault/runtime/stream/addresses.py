@@ -1,26 +1,18 @@
 """The few questions that the stream asks about addresses: valid, whose domain, the same, on this machine."""
 
 import ipaddress
-from functools import lru_cache
-from typing import Final
 
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import JidMalformed
 
-_LONGEST: Final = 3 * 1023 + 2
-"""Bytes of the longest JID: three parts and two separators (RFC 7622 section 3.1); none longer is read."""
-
 
 def _parse(address: str) -> Address | None:
-    if not 0 < len(address) <= _LONGEST:
-        return None
     try:
         return Address.parse(address)
     except JidMalformed:
         return None
 
 
-@lru_cache(maxsize=2048)
 def domain_of(address: str) -> str | None:
     """The normalised domain of a JID, or None if it is not a JID."""
     parsed = _parse(address)
