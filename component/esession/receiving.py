@@ -80,6 +80,14 @@ class Receiver(Lifecycle):
             return self._receive_encrypted(stanza, now)
         return self._receive_clear(stanza)
 
+    def authenticates(self, stanza: ET.Element) -> bool:
+        """Whether an encrypted stanza is the next one, or has passed before; nothing changes.
+
+        For a client whose server may have changed the order: what is not the next one yet can be held back
+        for a moment, where `receive` would end the session.
+        """
+        return self._conversation is not None and self._conversation.authenticates(stanza)
+
     def tick(self, now: datetime) -> Outcome:
         """Let time pass: call it when `next_tick` says, or at any time."""
         require_aware(now)

@@ -229,6 +229,24 @@ async def test_a_session_with_one_who_was_offline_ends_as_soon_as_she_comes_onli
             assert alice.bodies() == ["Art thou there?"]
 
 
+async def test_what_is_sent_while_the_server_still_delivers_takes_its_turn(lovers: Lovers) -> None:
+    async with lovers.online(lovers.bob) as bob:
+        async with lovers.online(lovers.alice) as alice:
+            await alice.sessions.offline.publish(utc_now() + HOUR, audience=Audience.ALL)
+        session = await bob.sessions.offline.start(lovers.alice.jid, body="Kept")
+        await bob.pass_through()
+        async with lovers.online(lovers.alice, presence=False) as alice:
+            await alice.sessions.offline.come_back()
+            await session.send(body="Not kept")  # to a resource that is there, before its presence
+            await bob.pass_through()
+            await alice.pass_through()
+            assert alice.bodies() == []
+            alice.send_presence()
+            await alice.sessions.offline.all_delivered()
+            await alice.event_of("esession_message", 2)
+            assert alice.bodies() == ["Kept", "Not kept"]
+
+
 async def test_nothing_is_published_without_a_key_nor_for_the_past(lovers: Lovers) -> None:
     async with lovers.online(lovers.alice) as alice:
         with pytest.raises(MisuseError):

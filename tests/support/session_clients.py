@@ -137,6 +137,11 @@ class SessionClient(Client):
         """The public half of a key, as sessions know it."""
         return RSAPublicKey.of(key.private)
 
+    async def pass_through(self, to: str | None = None) -> None:
+        """As a client's: also everything that waits to be sent has left, and has been handled."""
+        await self.waiting_queue.join()
+        await super().pass_through(to)
+
     async def leave(self) -> None:
         """Log out, and close the store."""
         await self.log_out()

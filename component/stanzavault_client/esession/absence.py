@@ -42,6 +42,7 @@ Place = Literal["account", "vault"]
 _log = logging.getLogger("stanzavault_client.esession")
 
 _OWNER: Final = f"{PUBSUB}#owner"
+_MOST_EARLY: Final = 1000
 _ITEM_ID: Final = "current"
 _NOTHING: Final = frozenset({"item-not-found", "service-unavailable", "feature-not-implemented"})
 _CLOSED: Final = frozenset({"forbidden", "not-authorized", "not-allowed", "subscription-required"})
@@ -55,6 +56,7 @@ class OfflineSessions:
         self._asker = Asker(plugin.client, plugin.policy.answer_within)
         self._returned: library.Absence | None = None
         self._standing: library.Absence | None = None
+        self._early: list[ET.Element] | None = None
 
     # --- being away -----------------------------------------------------------------------------------
 
@@ -117,13 +119,15 @@ class OfflineSessions:
         """
         if Audience.SUBSCRIBERS.name.lower() in self._plugin.store.offline_values.all():
             await self.withdraw(place=place)
+        self._early = []
         self._returned = self._load(Audience.SUBSCRIBERS)
         self._standing = self._load(Audience.ALL)
 
     async def all_delivered(self) -> None:
-        """Destroy the last copy of the values for subscribers, once the server has delivered everything.
+        """Wait until the server has delivered everything; then destroy the values for subscribers.
 
-        Call it after sending presence: servers answer in order.
+        Call it after sending presence: servers answer in order. What a peer went on to send meanwhile is
+        taken now, behind what had been kept.
         """
         ping = self._plugin.client.make_iq_get(ito=self._plugin.client.boundjid.host)
         ping.append(ET.Element("{urn:xmpp:ping}ping"))
@@ -131,6 +135,9 @@ class OfflineSessions:
             await ping.send(timeout=self._plugin.answer_within)  # type: ignore[no-untyped-call]  # slixmpp's
         except IqError:
             _log.debug("an error is as good an answer")
+        early, self._early = self._early or [], None
+        for stanza in early:
+            self._plugin.take_again(stanza)
         if self._returned is not None:
             self._returned.forget()
             self._returned = None
@@ -224,6 +231,13 @@ class OfflineSessions:
         _log.info(
             "an offline session was not taken: %s", "; ".join(map(_told, ignored.events)) or "no values"
         )
+
+    def hold(self, stanza: ET.Element) -> bool:
+        """Hold a stanza back between `come_back` and `all_delivered`; whether it is."""
+        if self._early is None or len(self._early) >= _MOST_EARLY:
+            return False
+        self._early.append(stanza)
+        return True
 
     # --- within ---------------------------------------------------------------------------------------
 

@@ -246,6 +246,14 @@ class ESessionPlugin(BasePlugin):
         """See Newcomers."""
         self.offline.take(stanza)
 
+    def comes_early(self, stanza: ET.Element) -> bool:
+        """See Newcomers."""
+        return self.offline.hold(stanza)
+
+    def take_again(self, stanza: ET.Element) -> None:
+        """Take a stanza that was held back, in its turn."""
+        self._router.take_element(stanza)
+
     def came_online(self, jid: str) -> None:
         """End sessions with one who was offline, as soon as it is online (XEP-0187 section 5)."""
         for session in self._sessions:
@@ -263,6 +271,7 @@ class ESessionPlugin(BasePlugin):
         return {
             "connecting": self._place_filters,
             "disconnected": self._interrupted,
+            "session_resumed": self._continued,
             "session_start": self._lose_all,
             "session_end": self._lose_all,
         }
@@ -280,6 +289,10 @@ class ESessionPlugin(BasePlugin):
         """Keep sessions over an interruption only where the stream can be resumed (XEP-0198)."""
         if self.client.end_session_on_disconnect:
             self._lose_all({})
+
+    def _continued(self, _event: object) -> None:
+        for session in self._sessions:
+            session.resumed()
 
     def _lose_all(self, _event: object) -> None:
         """End every session without a word: this is another stream, and stanzas may be missing."""

@@ -10,7 +10,7 @@ from slixmpp import ClientXMPP
 from slixmpp.stanza import Iq, Message, Presence
 from slixmpp.xmlstream import StanzaBase
 
-from esession import ESessionError
+from esession import ESessionError, State
 from esession.errors import NOT_ACCEPTABLE
 from esession.wire import xep_0004, xep_0155
 from esession.wire.xep_0155 import FEATURE, INIT, NegotiationMessage
@@ -38,6 +38,10 @@ class Newcomers(Protocol):
         """A peer started a session while we were away (XEP-0187)."""
         ...
 
+    def comes_early(self, stanza: ET.Element) -> bool:
+        """Take what may belong behind stanzas that the server has kept and not delivered yet (XEP-0187)."""
+        ...
+
     def came_online(self, jid: str) -> None:
         """A contact is available."""
         ...
@@ -60,14 +64,18 @@ class Router:
         """
         if not isinstance(stanza, (Message, Presence, Iq)):
             return stanza
+        return None if self.take_element(stanza.xml) else stanza
+
+    def take_element(self, stanza: ET.Element) -> bool:
+        """The same for an element: whether it was taken."""
         try:
-            return None if self._take(stanza.xml) else stanza
+            return self._take(stanza)
         except ESessionError as error:
             _log.warning("a stanza of a session was not taken: %s", error)
-            return None
+            return True
         except Exception as error:  # noqa: BLE001 - a store's errors are its own; the session has ended by it
             _log.error("what a stanza brought could not be kept: %s", type(error).__name__)
-            return None
+            return True
 
     def _take(self, stanza: ET.Element) -> bool:
         if stanza.get("type") == "error":
@@ -107,10 +115,13 @@ class Router:
         return self._sessions.has_room_for(message.sender)
 
     def _take_encrypted(self, stanza: ET.Element) -> None:
-        session = self._sessions.of(stanza)
+        session, delayed = self._sessions.of(stanza), stanza.find(_DELAY) is not None
+        offline = session is None or session.state is State.RECEIVING
+        if offline and not delayed and self._newcomers.comes_early(stanza):
+            return
         if session is not None:
             session.receive(stanza)
-        elif stanza.get("to") == self._client.boundjid.full and stanza.find(_DELAY) is None:
+        elif stanza.get("to") == self._client.boundjid.full and not delayed:
             # Of a session that this program no longer knows. Who writes to a resource knows that it is there,
             # so that the answer tells nothing; what was delivered late gets none (XEP-0187 section 3.4).
             self._sender.send(xep_0155.write_error(stanza, NOT_ACCEPTABLE))

@@ -32,6 +32,7 @@ from esession.negotiation.terms import Terms
 from esession.suite import Suite
 from stanzavault_client.errors import ClientError
 from stanzavault_client.esession.desk import Desk
+from stanzavault_client.esession.disorder import Disorder
 from stanzavault_client.esession.happenings import Happening, name_of
 from stanzavault_client.esession.memory import is_revoked, keep
 from stanzavault_client.esession.requests import Requests
@@ -67,6 +68,7 @@ class EncryptedSession:
         self._session = session
         self._desk = desk
         self._requests = Requests()
+        self._disorder = Disorder(session, self._receive)
         self._sent_ids: OrderedDict[str, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._failed: NegotiationFailed | None = None
@@ -249,7 +251,12 @@ class EncryptedSession:
 
     def receive(self, element: ET.Element) -> None:
         """Take a stanza of the peer, or what a server says of one of ours."""
-        self.apply(self._session.receive(element, self._desk.now()))
+        self._disorder.receive(element)
+
+    def resumed(self) -> None:
+        """The stream was resumed, so that the order of stanzas may be disturbed."""
+        if self.encrypted:
+            self._disorder.expect()
 
     def has_sent(self, id_: str) -> bool:
         """Whether a stanza of this session had this id."""
@@ -284,6 +291,9 @@ class EncryptedSession:
         self._set_timer()
 
     # --- within ---------------------------------------------------------------------------------------
+
+    def _receive(self, element: ET.Element) -> None:
+        self.apply(self._session.receive(element, self._desk.now()))
 
     def _send(self, element: ET.Element) -> str:
         outcome = self._session.send(element, self._desk.now())
@@ -339,6 +349,7 @@ class EncryptedSession:
                 self._settled.set()
                 self._over.set()
                 self._requests.fail(SessionFailed(self.peer, event))
+                self._disorder.forget()
                 self._desk.ended(self)
         name = name_of(event)
         if name == "esession_iq" and not client.event_handled(name):

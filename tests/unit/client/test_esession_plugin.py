@@ -251,3 +251,30 @@ async def test_a_carbon_copy_is_left_to_others_and_ends_nothing(tmp_path: Path) 
         await session.send(body="Twice")
         await bob.event_of("esession_message", 2)
         assert not bob.all_of("esession_end")
+
+
+async def test_stanzas_that_overtake_each_other_after_a_resumption_are_put_in_order(tmp_path: Path) -> None:
+    async with linked(tmp_path, replace(QUICK, rekey_after=3)) as (alice, bob):
+        session, _ = await established(alice, bob)
+        alice.other = None
+        for number in range(6):
+            await session.send(body=str(number))
+        await alice.waiting_queue.join()
+        bob.event("session_resumed")
+        for place in (0, 3, 2, 1, 2, 5, 4):
+            bob.take(ET.fromstring(ET.tostring(alice.sent[place - 6])))
+        await bob.event_of("esession_message", 6)
+        assert [each.stanza["body"] for each in bob.all_of("esession_message")] == list("012345")
+
+
+async def test_a_forged_stanza_ends_the_session_after_a_resumption_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stanzavault_client.esession.disorder.PATIENCE", 0.05)
+    async with linked(tmp_path, QUICK) as (alice, bob):
+        session, theirs = await established(alice, bob)
+        bob.event("session_resumed")
+        thread = f"<thread>{session.thread}</thread>"
+        bob.take(stanza(f"<message from='{ALICE}' to='{BOB}'>{thread}{ENCRYPTED}</message>"))
+        assert theirs.state is State.ACTIVE
+        assert (await theirs.until_over()).reason is EndReason.DAMAGED

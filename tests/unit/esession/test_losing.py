@@ -1,4 +1,4 @@
-"""A session whose stream is lost for good: it ends, silently, and its keys are destroyed."""
+"""A session over streams that fail: lost for good, or with stanzas out of order."""
 
 from esession.events import EndReason, SessionEnded
 from esession.state import State
@@ -21,3 +21,16 @@ def test_a_lost_stream_ends_a_negotiation_once() -> None:
     alice.take(alice.session.lose())
     alice.take(alice.session.lose())
     assert len(alice.got(SessionEnded)) == 1
+
+
+def test_asking_whether_a_stanza_comes_next_changes_nothing() -> None:
+    alice, bob = connect()
+    for body in ("one", "two"):
+        alice.say(body)
+    one, two = alice.outbox
+    assert not bob.session.authenticates(two)
+    assert bob.session.authenticates(one)
+    bob.receive(one)
+    assert bob.session.authenticates(one)
+    bob.receive(two)
+    assert bob.bodies() == ["one", "two"]
