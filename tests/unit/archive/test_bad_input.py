@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -54,6 +55,12 @@ NOT_OF_THE_SCHEMA = {
     "a stranger in a key": save(JULIET, START, key("one", "first").replace("<CipherD", "<b/><CipherD")),
     "a method without algorithm": save(JULIET, START, data("one").replace("Algorithm", "Rhythm")),
 }  # fmt: skip
+
+
+async def test_a_long_value_that_is_nearly_base64_is_refused_at_once(desk: ArchiveDesk) -> None:
+    began = process_time()
+    await refused(desk, "bad-request", "set", save(JULIET, START, data("one", "A" * 20_000 + "?")))
+    assert process_time() - began < 1  # where each place may end a part it takes several seconds
 
 
 @pytest.mark.parametrize("said", NOT_OF_THE_SCHEMA.values(), ids=list(NOT_OF_THE_SCHEMA))

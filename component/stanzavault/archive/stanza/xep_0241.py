@@ -28,7 +28,7 @@ _CARRIED_NAME = qualified(XMLENC, "CarriedKeyName")
 _PROPERTIES = qualified(XMLENC, "EncryptionProperties")
 _DATA_CHILDREN = frozenset({_METHOD, _KEY_INFO, _CIPHER_DATA, _PROPERTIES})
 _KEY_CHILDREN = _DATA_CHILDREN | {_CARRIED_NAME, qualified(XMLENC, "ReferenceList")}
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*[A-Za-z0-9+/=][A-Za-z0-9+/=\s]*", re.ASCII)
+_BASE64 = re.compile(r"\s*[A-Za-z0-9+/=][A-Za-z0-9+/=\s]*", re.ASCII)
 _MOST_KEY_NAMES = 64
 
 
