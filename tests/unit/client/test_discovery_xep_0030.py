@@ -79,8 +79,9 @@ async def test_services_that_are_down_malformed_or_addresses_of_people_hide_no_v
         "vault.montague.example/resource": VAULT,
         "vault.montague.example": VAULT,
     }
-    plugin, _ = vault_of(client, services)
+    plugin, server = vault_of(client, services)
     assert (await plugin.find()).jid == "vault.montague.example"
+    assert "capulet.example" not in server.asked
 
 
 async def test_a_host_without_a_vault_and_one_with_several_are_told_apart(client: ClientXMPP) -> None:

@@ -109,7 +109,8 @@ def test_neither_an_untrusted_nor_a_revoked_key_vouches_for_another(phone: OwnKe
 
 def test_a_key_does_not_vouch_for_itself(phone: OwnKey) -> None:
     said = make_attestation(phone, phone.public, NOW)
-    assert judge(ROMEO, [phone.public], (), [said], Known(NOW, 2048)).keys[0].trust is Trust.NONE
+    known = Known(NOW, 2048, confirmed=frozenset({phone.public.key}))
+    assert judge(ROMEO, [phone.public], (), [said], known).keys[0].vouchers == ()
 
 
 def test_what_was_once_seen_revoked_stays_revoked_when_the_vault_hides_it(

@@ -93,3 +93,9 @@ def test_nothing_of_a_key_is_readable_in_what_the_vault_keeps(phone: OwnKey) -> 
     everything = " ".join([sealed.text or "", *sealed.attrib.values()])
     assert phone.fingerprint not in everything
     assert str(phone.public.key.modulus) not in everything
+
+
+def test_no_private_key_shows_in_a_repr(phone: OwnKey) -> None:
+    shown = repr(phone)
+    numbers = phone.private._key.private_numbers()
+    assert not any(str(number) in shown for number in (numbers.p, numbers.q, numbers.d))
