@@ -224,6 +224,8 @@ class Negotiation:
             )
 
     def message_2(self, form):
+        if form.octets("nonce") != self.n_b:
+            raise Refused("feature-not-implemented", "nonce")
         if self.four:
             value = form.octets("dhkeys")
             if hashlib.sha256(value).digest() != self.form_a.octets("dhhashes"):
@@ -242,6 +244,8 @@ class Negotiation:
             self.k = hashlib.new(self.hash, self.k + self.retained + self.other).digest()
 
     def message_3(self, form):
+        if form.octets("nonce") != self.n_a:
+            raise Refused("feature-not-implemented", "nonce")
         forms = self.form_b.content() + form.content("identity", "mac")
         self.c_b = self.prove(form, "Responder", self.k, self.c_b, self.n_a + self.n_b, self.d, forms)
         if self.retained:

@@ -178,7 +178,7 @@ def change_content(xml: str, name: str, *, cut: int = 0) -> str:
     return ET.tostring(stanza, "unicode")
 
 
-def failures(made: dict[str, dict]) -> list[dict[str, object]]:
+def failures(made: dict[str, dict], earlier: tuple[str, str]) -> list[dict[str, object]]:
     """What must be refused, with the error that answers it: by a negotiation, and the message it replaces."""
     listed: list[dict[str, object]] = []
 
@@ -229,6 +229,9 @@ def failures(made: dict[str, dict]) -> list[dict[str, object]]:
     fail("flipped stanza mac", "four-none", 4, change_content(first, "mac"), "not-acceptable")
     fail("truncated stanza mac", "four-none", 4, change_content(first, "mac", cut=16), "not-acceptable")
     fail("wrong order", "four-none", 4, second, "not-acceptable")
+    completion, said = earlier
+    fail("replayed completion", "four-none", 2, completion, "feature-not-implemented", "nonce")
+    fail("replayed stanza of an earlier session", "four-none", 4, said, "not-acceptable")
     return listed
 
 
@@ -253,6 +256,19 @@ def forge(keys: dict[str, SigningKey]) -> str:
     bob.receive(alice.outbox.pop())
     alice.receive(bob.outbox.pop())
     return ET.tostring(alice.outbox.pop(), "unicode")
+
+
+def earlier_session(keys: dict[str, SigningKey]) -> tuple[str, str]:
+    """An earlier session after the same request, when Bob drew other values: its completion, and a stanza."""
+    alice, bob = peers("four-none", keys)
+    bob.entropy = Tape("four-none bob, earlier")
+    alice.open(BOB, thread="thread-four-none")
+    bob.receive(alice.outbox.pop())
+    alice.receive(bob.outbox.pop())
+    completion = ET.tostring(alice.outbox[0], "unicode")
+    deliver(alice, bob)
+    alice.say("Hello, Bob!")
+    return completion, ET.tostring(alice.outbox[0], "unicode")
 
 
 def publish(keys: dict[str, SigningKey]) -> list[dict[str, object]]:
@@ -290,7 +306,7 @@ def main() -> None:
         "format": "ESession vectors, profile xep; written by record.py, checked by recompute.py",
         "keys": {name: key.dump().reveal().hex() for name, key in keys.items()},
         "negotiations": list(made.values()),
-        "failures": failures(made),
+        "failures": failures(made, earlier_session(keys)),
         "options": publish(keys),
     }
     path.write_text(json.dumps(document, indent=1) + "\n")
