@@ -51,6 +51,7 @@ _log = logging.getLogger("stanzavault.app")
 _SECONDS_BETWEEN_PURGES = 3600
 _SHARE_FOR_STREAM = 0.6  # of the time to stop; what these two leave is for the last commit
 _SHARE_FOR_LATE_REQUESTS = 0.2
+_MOST_FOR_CUTTING_OFF = 3.0  # seconds: to give up a connection to a database that does not answer takes two
 
 OpenKeyring = Callable[[AsyncEngine], Awaitable[Keyring]]
 
@@ -191,7 +192,8 @@ class _Vault:
         await tasks[0]
 
     async def _stop(self) -> None:
-        within = self._settings.component.stop_within.total_seconds()
+        all_of_it = self._settings.component.stop_within.total_seconds()
+        within = all_of_it - min(_MOST_FOR_CUTTING_OFF, all_of_it / 2)
         try:
             async with asyncio.timeout(within):
                 await self._login.close()

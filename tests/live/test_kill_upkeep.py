@@ -50,7 +50,7 @@ EVERY_ROTATION_POINT: list[Point] = [
     *ROTATION_POINTS,
     ("after", WRITE_KEYS, 2),
 ]
-BACKUP_POINTS: list[Point] = [("before", CHECK, 1), ("before", FLUSH, 1), ("after", FLUSH, 1)]
+BACKUP_POINTS: list[Point] = [("before", CHECK, 1), ("after", FLUSH, 1)]
 
 
 async def killed(vault: Vault[Any], point: Point, *words: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +21,13 @@ from support.clients import StanzaRefusedError
 from support.files import sqlite_files
 from support.key_desk import PUBKEY, pubsub
 from support.offline_clients import bodies, left_messages, node_query, receive, until_empty, visitor
+from support.process import run
 from support.resident import Resident, resident
 from support.stoppable_postgresql import StoppablePostgreSQL
 from support.vaults import NewVault, ServerVault, Vaults
 
 ANSWER_WITHIN = 2.0
+STOP_WITHIN = 6.0
 LATE = 1.5
 """Seconds that an answer may be late on a busy machine before a test complains."""
 DOWN = {"resource-constraint", "internal-server-error"}
@@ -56,9 +60,15 @@ def broken_often() -> list[ServerVault]:
 @pytest.fixture
 async def vault_on_postgresql(own_vaults: Vaults, broken_often: list[ServerVault]) -> ServerVault:
     if not broken_often:
-        settings = {"component": {"answer_within": f"{ANSWER_WITHIN:.0f}s"}}
+        settings = {
+            "component": {"answer_within": f"{ANSWER_WITHIN:.0f}s", "stop_within": f"{STOP_WITHIN:.0f}s"}
+        }
         broken_often.append(await own_vaults.new("prosody-postgresql", settings=settings))
     return broken_often[0]
+
+
+def database_of(vault: ServerVault) -> str:
+    return str(vault.database_url).rpartition("/")[2]
 
 
 async def answered(asking: Awaitable[object]) -> tuple[str, float]:
@@ -132,32 +142,10 @@ async def household(vault: ServerVault) -> AsyncIterator[Household]:
         yield people
 
 
-@asynccontextmanager
-async def down(outage: str, cluster: StoppablePostgreSQL, vault: ServerVault) -> AsyncIterator[None]:
-    """PostgreSQL is down for the length of a block, in one of four ways."""
-    database = str(vault.database_url).rpartition("/")[2]
-    match outage:
-        case "stopped":
-            await asyncio.to_thread(cluster.stop)
-        case "killed":
-            await asyncio.to_thread(cluster.crash)
-        case "frozen":
-            cluster.freeze()
-        case "closed":
-            await cluster.close_database(database)
-    try:
-        yield
-    finally:
-        match outage:
-            case "stopped" | "killed":
-                await asyncio.to_thread(cluster.start_again)
-            case "frozen":
-                cluster.thaw()
-            case "closed":
-                await cluster.open_database(database)
+LONG = pytest.mark.long
 
 
-@pytest.mark.parametrize("outage", ["stopped", "killed", "frozen", "closed"])
+@pytest.mark.parametrize("outage", [pytest.param("stopped", marks=LONG), "killed", "frozen", "closed"])
 async def test_a_postgresql_that_is_down_gives_errors_in_time_and_comes_back_by_itself(
     outage: str, own_cluster: StoppablePostgreSQL, vault_on_postgresql: ServerVault
 ) -> None:
@@ -165,7 +153,7 @@ async def test_a_postgresql_that_is_down_gives_errors_in_time_and_comes_back_by_
     pid = vault.process.pid
     async with household(vault) as people:
         juliet, romeo = people.juliet, people.romeo
-        async with down(outage, own_cluster, vault):
+        async with own_cluster.down(outage, database_of(vault)):
             asked = [
                 *reads(juliet),
                 juliet.save("late"),
@@ -188,7 +176,9 @@ async def test_a_postgresql_that_is_down_gives_errors_in_time_and_comes_back_by_
     assert vault.process.pid == pid
 
 
-@pytest.mark.parametrize("outage", ["stopped", "killed", "closed"])
+@pytest.mark.parametrize(
+    "outage", [pytest.param("stopped", marks=LONG), "killed", pytest.param("closed", marks=LONG)]
+)
 async def test_a_postgresql_that_ends_in_the_middle_of_saves_loses_and_doubles_nothing(
     outage: str, own_cluster: StoppablePostgreSQL, vault_on_postgresql: ServerVault
 ) -> None:
@@ -213,7 +203,7 @@ async def test_a_postgresql_that_ends_in_the_middle_of_saves_loses_and_doubles_n
 
         writing = [asyncio.create_task(write(number)) for number in range(people)]
         await flowing.wait()
-        async with down(outage, own_cluster, vault):
+        async with own_cluster.down(outage, database_of(vault)):
             await refused.wait()
             await asyncio.gather(*writing)
         await vault.wait_until_ready()
@@ -222,6 +212,20 @@ async def test_a_postgresql_that_ends_in_the_middle_of_saves_loses_and_doubles_n
             assert await writer.archived() in (texts, [*texts, str(len(texts))])
             await writer.save("again")
             assert (await writer.archived())[-1] == "again"
+
+
+async def test_sigterm_is_obeyed_in_time_even_where_the_database_does_not_answer(
+    own_cluster: StoppablePostgreSQL, vault_on_postgresql: ServerVault
+) -> None:
+    vault = vault_on_postgresql
+    async with household(vault) as people:
+        async with own_cluster.down("frozen", database_of(vault)):
+            assert (await answered(people.juliet.save("late")))[0] in DOWN
+            began = time.monotonic()
+            assert await vault.stop() == 0
+            assert time.monotonic() - began < STOP_WITHIN + LATE
+        await vault.start_again()
+        await people.check(perhaps=("late",))
 
 
 async def test_an_sqlite_file_that_another_process_locks_refuses_saves_and_serves_reads(
@@ -315,33 +319,66 @@ async def test_a_disk_below_min_free_still_has_expired_messages_purged(new_vault
     await asyncio.to_thread(vault.process.wait_for_line, "expired messages were removed.*count=1")
 
 
+async def fill_up(people: Household, make_room: Callable[[], object]) -> None:
+    """Save until the disk is full, look at everything, make room, and go on."""
+    juliet, romeo = people.juliet, people.romeo
+    kept: list[str] = []
+    conditions: set[str] = set()
+    for number in range(60):
+        text = f"{number}:".ljust(20_000, "x")
+        condition, _ = await answered(juliet.save(text, start=BIG))
+        conditions.add(condition)
+        kept += [] if condition else [text]
+    assert kept
+    assert conditions == {"", "resource-constraint"}
+    assert await juliet.archived(BIG) == kept
+    assert await juliet.archived() == ["one", "two"]
+    assert set(await romeo.published(juliet)) == {"current"}
+    make_room()
+    await juliet.save("there is room", start=BIG)
+    assert await juliet.archived(BIG) == [*kept, "there is room"]
+    await people.check()
+
+
+def is_intact(file: Path) -> bool:
+    with closing(sqlite3.connect(file)) as database:
+        return bool(database.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+
+
 async def test_a_disk_that_is_full_refuses_saves_keeps_no_half_and_works_when_there_is_room(
     new_vault: NewVault,
 ) -> None:
     """No file of the vault's may grow past what it has: to the process, that is a disk without room."""
     vault = await new_vault("prosody-sqlite")
+    file = vault.folder / "vault.db"
+    pid = vault.process.pid
     async with household(vault) as people:
-        juliet, romeo = people.juliet, people.romeo
-        files = sqlite_files(vault.folder / "vault.db")
-        largest = max(file.stat().st_size for file in files)
-        _, hard = resource.prlimit(vault.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(vault.process.pid, resource.RLIMIT_FSIZE, (largest + 200_000, hard))
-        kept: list[str] = []
-        conditions: set[str] = set()
-        for number in range(40):
-            text = f"{number}:".ljust(20_000, "x")
-            condition, _ = await answered(juliet.save(text, start=BIG))
-            conditions.add(condition)
-            kept += [] if condition else [text]
-        assert kept
-        assert conditions == {"", "resource-constraint"}
-        assert await juliet.archived(BIG) == kept
-        assert await juliet.archived() == ["one", "two"]
-        assert set(await romeo.published(juliet)) == {"current"}
-        resource.prlimit(vault.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        await juliet.save("there is room", start=BIG)
-        assert await juliet.archived(BIG) == [*kept, "there is room"]
-        await people.check()
+        largest = max(one.stat().st_size for one in sqlite_files(file))
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 200_000, hard))
+        await fill_up(people, lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard)))
     vault.kill()
-    with closing(sqlite3.connect(vault.folder / "vault.db")) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert is_intact(file)
+
+
+@pytest.mark.long
+async def test_a_file_system_that_is_full_is_no_different(new_vault: NewVault) -> None:
+    """A small one in memory, which only root may mount."""
+    vault = await new_vault("prosody-sqlite")
+    assert await vault.stop() == 0
+    small = vault.folder / "small"
+    small.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small])
+    try:
+        for one in sqlite_files(vault.folder / "vault.db"):
+            shutil.move(one, small)
+        vault.settings = {"database": {"url": f"sqlite:///{small}/vault.db", "min_free": "1B"}}
+        vault.write_settings()
+        await vault.start_again()
+        async with household(vault) as people:
+            await fill_up(people, lambda: run(["mount", "-o", "remount,size=20m", small]))
+        vault.kill()
+        assert is_intact(small / "vault.db")
+    finally:
+        vault.kill()
+        run(["umount", small])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psutil
 
@@ -44,3 +47,28 @@ class StoppablePostgreSQL(PostgreSQL):
     async def open_database(self, name: str) -> None:
         """Let clients in again."""
         await self._execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+    @asynccontextmanager
+    async def down(self, how: str, database: str) -> AsyncIterator[None]:
+        """Be "stopped", "killed", "frozen", or "closed" to the clients of one database, for a block."""
+        match how:
+            case "stopped":
+                await asyncio.to_thread(self.stop)
+            case "killed":
+                await asyncio.to_thread(self.crash)
+            case "frozen":
+                self.freeze()
+            case "closed":
+                await self.close_database(database)
+            case _:
+                raise ValueError(how)
+        try:
+            yield
+        finally:
+            match how:
+                case "stopped" | "killed":
+                    await asyncio.to_thread(self.start_again)
+                case "frozen":
+                    self.thaw()
+                case _:
+                    await self.open_database(database)
