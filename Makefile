@@ -20,6 +20,7 @@ check: venv ## style, types and the direction of imports
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@MYPYPATH=tests:component .venv/bin/mypy --explicit-package-bases $(SUPPORT)
+	@MYPYPATH=deploy/demo:component .venv/bin/mypy --explicit-package-bases deploy/demo/play.py
 	@.venv/bin/lint-imports
 
 unit: venv ## the tests that need no server: seconds

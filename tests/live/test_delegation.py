@@ -173,15 +173,6 @@ async def test_the_roster_of_a_host_that_allows_nothing_is_not_known(beside: Bes
         await beside.roster.is_subscribed(account, account)
 
 
-async def test_the_presence_of_accounts_is_told_without_their_sending_it(beside: Beside) -> None:
-    romeo = await new_account(beside.server, "romeo")
-    async with logged_in(beside.server, romeo) as client:
-        full = client.boundjid.full
-        await beside.inbox.wait_for(lambda it: it.tag.endswith("}presence") and it.get("from") == full)
-    request = next(it for it in beside.slice.presences if it.principal.address == Address.parse(full))
-    assert (request.kind, request.type, request.is_own) == ("presence", "", True)
-
-
 async def test_requests_are_handed_over_again_when_the_vault_has_come_back(server: XmppServer) -> None:
     romeo = await new_account(server, "romeo")
     for _ in range(2):
