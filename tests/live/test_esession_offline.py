@@ -20,6 +20,7 @@ from support.accounts import Account, new_account
 from support.esession_peers import signing_key
 from support.inbox import Wanted
 from support.session_clients import QUICK_GROUPS, SessionClient, session_client
+from support.vaults import ServerVault
 from support.xmpp_server import XmppServer
 
 SIGNED = replace(QUICK_GROUPS, accept_three_messages=True, init_pubkey=("key",), resp_pubkey=("key",))
@@ -252,3 +253,27 @@ async def test_nothing_is_published_without_a_key_nor_for_the_past(lovers: Lover
         with pytest.raises(MisuseError):
             await alice.sessions.offline.publish(utc_now() - HOUR)
         assert not alice.store.offline_values.all()
+
+
+async def test_keys_that_are_not_known_yet_are_fetched_from_the_vault_where_they_are_published(
+    server_vault: ServerVault, tmp_path: Path
+) -> None:
+    names = [await new_account(server_vault.server, name) for name in ("alice", "bob")]
+    lovers = Lovers(server_vault.server, tmp_path, *names)
+    stranger = session_client(server_vault.server, lovers.bob, tmp_path, sessions=SIGNED)
+    async with stranger as bob:
+        bob.hold_key(signing_key("bob"))
+        async with lovers.online(lovers.alice) as alice:
+            await alice.sessions.offline.publish(utc_now() + HOUR, audience=Audience.ALL)
+            with pytest.raises(OptionsError, match="no signature"):
+                await bob.sessions.offline.start(lovers.alice.jid, body="Who art thou?")
+            (own,) = alice.plugins.keys.own
+            await alice.plugins.keys.publish(own)
+        session = await bob.sessions.offline.start(lovers.alice.jid, body="Thou art found")
+        assert session.peer_key == RSAPublicKey.of(signing_key("alice"))
+        assert [each.confirmed for each in bob.store.known_keys.of(lovers.alice.jid)] == [False]
+        assert not (await bob.event_of("esession_identity")).event.verified
+        await bob.pass_through()
+    async with returned(lovers) as alice:
+        await alice.event_of("esession_message")
+        assert alice.bodies() == ["Thou art found"]
