@@ -16,8 +16,8 @@ from stanzavault.kernel.ports import KeyPurpose, Keyring, Owner
 MOST_SEALS = 2**32
 """Seals of one data key: random 96-bit nonces stay apart up to there (NIST SP 800-38D, section 8.3)."""
 
-_RESERVED_AT_ONCE = 2**20
-_LEAST_BUDGET = 2**16  # more than the records of any one unit
+_RESERVED_AT_ONCE = 2**17
+_LEAST_BUDGET = 2**14  # more than the records of any one unit: a stanza has at most 10,000 parts
 _MOST_REMEMBERED = 4096
 
 

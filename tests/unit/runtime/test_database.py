@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from stanzavault.accounts import store
-from stanzavault.accounts.owners import MOST_SEALS
+from stanzavault.accounts.owners import _RESERVED_AT_ONCE, MOST_SEALS
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import Forbidden, ResourceConstraint
 from stanzavault.runtime.database import GroupedDatabase
@@ -213,7 +213,7 @@ async def test_a_data_key_that_has_sealed_enough_gives_way_to_a_new_one(vault: I
 
     async def use_up(unit: Unit) -> None:
         owner = await unit.owner(ROMEO)
-        await store.reserve_seals(unit.connection, owner, MOST_SEALS - 2 * 2**20)
+        await store.reserve_seals(unit.connection, owner, MOST_SEALS - 2 * _RESERVED_AT_ONCE)
 
     async def use_once(unit: Unit) -> int:
         return (await unit.owner(ROMEO)).sealer.key_id
