@@ -125,8 +125,8 @@ class Database(Section):
     )
     min_free: Size = Field(
         default=1 << 30,
-        description="With less free space on the disk of an SQLite file, saves are refused, and reads and removals "
-        "still work. PostgreSQL says itself when its disk is full, and saves are refused then.",
+        description="With less free space on the disk of an SQLite file, saves are refused, and reads and "
+        "removals still work. PostgreSQL says itself when its disk is full, and saves are refused then.",
     )
 
 
