@@ -74,7 +74,11 @@ def export(
         async with account.connected(store) as connection:
             archive = connection.plugins.archive
             wanted = archive.collections(with_ or None, start=_time(since), end=_time(until))
-            found = [summary async for summary in wanted]
+            found = []
+            with progress("Listing") as counter:
+                async for summary in wanted:
+                    found.append(summary)
+                    counter.advance()
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             unopened = 0
             with os.fdopen(descriptor, "w", encoding="utf-8") as opened, progress("Exporting") as counter:
