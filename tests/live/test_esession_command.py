@@ -50,6 +50,7 @@ async def chat(server: XmppServer, account: Account, folder: Path, *words: str) 
     if not store.exists():
         SQLiteStore.open(store, PASSPHRASE, cost=QUICK).close()
     process = await asyncio.create_subprocess_exec(
+        "env", "--default-signal=INT",  # a run in the background ignores it, and its children inherit that
         COMMAND, f"--jid={account.jid}/terminal", f"--store={store}",
         f"--server={server.host}:{server.client_port}", "--allow-plaintext", "chat", *words,
         env={
