@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
 from stanzavault.accounts import store
-from stanzavault.accounts.owners import MOST_SEALS
+from stanzavault.accounts.owners import _RESERVED_AT_ONCE, MOST_SEALS
 from stanzavault.kernel.address import Address
 from stanzavault.kernel.errors import ResourceConstraint
 from stanzavault.kernel.ports import Owner
@@ -227,7 +227,7 @@ class TestOwnersThatChangeDuringARead:
     async def test_one_with_a_new_key_is_not_replaced_by_the_old(self, vault: Inside) -> None:
         async def use_up(unit: Unit) -> None:
             owner = await unit.owner(ROMEO)
-            await store.reserve_seals(unit.connection, owner, MOST_SEALS - 2**20)
+            await store.reserve_seals(unit.connection, owner, MOST_SEALS - _RESERVED_AT_ONCE)
 
         async def renew(unit: Unit) -> int:
             return (await unit.owner(ROMEO)).sealer.key_id
@@ -245,7 +245,7 @@ class TestOwnersThatChangeDuringARead:
     async def test_one_with_a_new_key_replaces_what_a_read_found_meanwhile(self, vault: Inside) -> None:
         async def use_up(unit: Unit) -> None:
             owner = await unit.owner(ROMEO)
-            await store.reserve_seals(unit.connection, owner, MOST_SEALS - 2**20)
+            await store.reserve_seals(unit.connection, owner, MOST_SEALS - _RESERVED_AT_ONCE)
 
         async def renew(unit: Unit) -> int:
             renewed = await unit.owner(ROMEO)
@@ -270,7 +270,7 @@ class TestOwnersThatChangeDuringARead:
 
         before = await vault.database.read(ROMEO, reserved_so_far)
         await asyncio.gather(*(vault.database.write(ROMEO, reserved) for _ in range(20)))
-        assert await vault.database.read(ROMEO, reserved_so_far) == before + 2**20
+        assert await vault.database.read(ROMEO, reserved_so_far) == before + _RESERVED_AT_ONCE
 
     async def test_the_keys_of_a_busy_owner_are_not_dropped_for_a_read(self, vault: Inside) -> None:
         async def budget(unit: Unit) -> int:
