@@ -84,7 +84,7 @@ def renegotiation(fields: Mapping[str, tuple[str, ...]], terms: Terms, profile: 
             raise MalformedError(f"{var} can't be renegotiated within a session")
         if var == "logging":
             var = xep_0155.logging_var(terms.words)  # noqa: PLW2901  the same field in other words
-            options = tuple(xep_0155.logging_word(terms.words, each) for each in options)  # noqa: PLW2901
+            options = tuple(xep_0155.logging_word(terms.words, each) for each in options)  # noqa: PLW2901  the same
         written.append(Field(var, options=options, kind="list-single", required=True))
     form_type = Field("FORM_TYPE", (xep_0155.SSN,), kind="hidden")
     return Form.build("form", [form_type, *written], profile)

@@ -74,7 +74,7 @@ class Asker:
     async def _send(self, type_: Literal["get", "set"], payload: Element, to: str | None) -> Element:
         iq = self._client.make_iq(itype=type_, ito=to)
         iq.append(payload)
-        answer = await iq.send(timeout=self._answer_within)  # type: ignore[no-untyped-call]
+        answer = await iq.send(timeout=self._answer_within)  # type: ignore[no-untyped-call]  # slixmpp
         xml: Element = answer.xml
         return xml
 

@@ -291,7 +291,7 @@ class KeysPlugin(BasePlugin):
             raise XMPPError("item-not-found", "This client has published no key.")
         reply = self.xmpp.make_iq_result(iq["id"], iq["from"])
         reply.append(render_public_key(published[-1].public))
-        reply.send()  # type: ignore[no-untyped-call]
+        reply.send()  # type: ignore[no-untyped-call]  # slixmpp
 
 
 def _fingerprint(text: str) -> Fingerprint:

@@ -72,7 +72,7 @@ class ComponentLink(ComponentXMPP):
     """
 
     def __init__(self, settings: StreamSettings, receiver: Receiver) -> None:
-        super().__init__(settings.jid, settings.secret, settings.host, settings.port)  # type: ignore[no-untyped-call]
+        super().__init__(settings.jid, settings.secret, settings.host, settings.port)  # type: ignore[no-untyped-call]  # slixmpp
         self._settings = settings
         self._receiver = receiver
         self._state = _State.DOWN
@@ -236,7 +236,7 @@ class ComponentLink(ComponentXMPP):
         elif "id" not in header.attributes:
             self._refuse_stream(Failure(FailureReason.MALFORMED, "bad-format"))
         else:
-            self.start_stream_handler(Element(header.tag, header.attributes))  # type: ignore[no-untyped-call]
+            self.start_stream_handler(Element(header.tag, header.attributes))  # type: ignore[no-untyped-call]  # slixmpp
 
     def _take_child(self, element: Element, size: int) -> None:
         if element.tag == _ERROR:
@@ -247,7 +247,7 @@ class ComponentLink(ComponentXMPP):
             self._state = _State.ESTABLISHED
             if not self._answered.done():
                 self._answered.set_result(None)
-            self._handle_handshake(element)  # type: ignore[no-untyped-call]
+            self._handle_handshake(element)  # type: ignore[no-untyped-call]  # slixmpp
             self._receiver.established()
         else:
             self._receiver.refused(element.tag, element.attrib, self._unserved())

@@ -108,7 +108,7 @@ def _write(element: Element, inherited: str, write: Callable[[str], None], depth
 def _tags(tag: str, inherited: str) -> tuple[str, str, str]:
     """Start of the opening tag, closing tag, and the namespace ('' for none) that children inherit."""
     if not isinstance(tag, str):
-        raise ValueError("comments and processing instructions can't be sent (RFC 6120 section 11.1)")  # noqa: TRY004
+        raise ValueError("comments and processing instructions can't be sent (RFC 6120 section 11.1)")  # noqa: TRY004 - a value
     namespace, name = _split(tag)
     declaration = "" if namespace == inherited else f' xmlns="{escape_attribute(namespace)}"'
     return f"<{name}{declaration}", f"</{name}>", namespace
